@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the BPF programs and the tools must agree on: classes, counters, map values. */
+#ifndef KVMI_LAT_H
+#define KVMI_LAT_H
+
+#include <linux/types.h>
+
+/*
+ * Stages of one breakpoint event, in the order in which they happen. TOTAL is kept apart: it is
+ * taken from kvm_exit and kvm_entry alone, and equals the sum of the others.
+ */
+enum kvmi_lat_stage {
+	STAGE_DISPATCH,	    /* kvm_exit -> kvmi_event_bp_send */
+	STAGE_BUILD,	    /* kvmi_event_bp_send -> kvmi_event */
+	STAGE_INTROSPECTOR, /* kvmi_event -> kvmi_event_reply, less the commands served in it */
+	STAGE_COMMANDS,	    /* commands the vCPU served between kvmi_event and pick-up, their sum */
+	STAGE_WAKE,  /* kvmi_event_reply -> kvmi_event_bp_recv, less the commands served in it */
+	STAGE_ACT,   /* kvmi_event_bp_recv -> kvm_entry */
+	STAGE_TOTAL, /* kvm_exit -> kvm_entry */
+	NR_STAGES,
+};
+
+/* Event ids and actions on the wire. */
+#define KVMI_LAT_EVENT_BREAKPOINT 3
+#define KVMI_LAT_NR_EVENTS	  4
+#define KVMI_LAT_NR_ACTIONS	  3
+
+/*
+ * A class is one (event, action, stage) that has a histogram of its own: the exits that are no
+ * event, every stage of the breakpoint event by action, the total of the other events by action.
+ */
+#define CLASS_EXIT	 0
+#define CLASS_BREAKPOINT 1
+#define CLASS_OTHER	 (CLASS_BREAKPOINT + KVMI_LAT_NR_ACTIONS * NR_STAGES)
+#define NR_CLASSES	 (CLASS_OTHER + KVMI_LAT_EVENT_BREAKPOINT * KVMI_LAT_NR_ACTIONS)
+
+/*
+ * What was seen, and everything that could not become a sample, by kind. tools/names.c has the
+ * names and the one-line explanations.
+ */
+enum kvmi_lat_counter {
+	/* seen */
+	CNT_BP_SEND,
+	CNT_EVENTS,
+	CNT_REPLIES,
+	CNT_COMMANDS,
+	CNT_COMMANDS_OUTSIDE,
+	CNT_FIRST_ENTRY,
+	CNT_BEFORE_FIRST,
+	CNT_DETACHING,
+	/* a tracepoint without the one that has to come before it: "unpaired" is their sum */
+	CNT_UNPAIRED_ENTRY,
+	CNT_UNPAIRED_BP_SEND,
+	CNT_UNPAIRED_EVENT,
+	CNT_UNPAIRED_REPLY,
+	CNT_UNPAIRED_BP_RECV,
+	CNT_UNPAIRED_COMMAND,
+	CNT_DUPLICATE_REPLY,
+	/* an exit or event which was seen, but is in no histogram: "dropped" is their sum */
+	CNT_OVERWRITTEN,
+	CNT_OUT_OF_ORDER,
+	CNT_NO_REPLY,
+	CNT_INCOMPLETE,
+	CNT_MIXED,
+	CNT_BAD_ACTION,
+	CNT_UNKNOWN_EVENT,
+	CNT_MAP_FULL,
+	/* adjusted */
+	CNT_CLAMPED,
+	CNT_REPLY_MOVED,
+	NR_COUNTERS,
+};
+#define CNT_UNPAIRED_FIRST CNT_UNPAIRED_ENTRY
+#define CNT_UNPAIRED_LAST  CNT_DUPLICATE_REPLY
+#define CNT_DROPPED_FIRST  CNT_OVERWRITTEN
+#define CNT_DROPPED_LAST   CNT_MAP_FULL
+
+/*
+ * Log-linear histogram: values below 2^SUB_BITS have a bucket each, above that every octave is
+ * cut into 2^SUB_BITS buckets, so a bucket is at most 1/64 (1.6 %) of its lower bound wide.
+ * Values from 2^MAX_BITS on go into the last bucket and are counted as clamped; sum, min and max
+ * stay exact.
+ */
+#define HIST_SUB_BITS	 6
+#define HIST_SUB_BUCKETS (1 << HIST_SUB_BITS)
+#define HIST_MAX_BITS	 40
+#define HIST_NR_BUCKETS	 ((HIST_MAX_BITS - HIST_SUB_BITS + 1) * HIST_SUB_BUCKETS)
+
+struct kvmi_lat_hist {
+	__u64 sum;
+	__u64 count;
+	__u64 min; /* meaningless while count is 0 */
+	__u64 max;
+	__u32 buckets[HIST_NR_BUCKETS];
+};
+
+struct kvmi_lat_counters {
+	__u64 value[NR_COUNTERS];
+};
+
+/* Where a vCPU is on its way from exit to entry. */
+enum kvmi_lat_state {
+	VCPU_NEW = 0, /* nothing seen yet, or observation was interrupted: wait for an exit */
+	VCPU_GUEST,   /* in the guest: kvm_exit comes next */
+	VCPU_EXITED,  /* kvm_exit seen */
+	VCPU_BUILD,   /* kvmi_event_bp_send seen */
+	VCPU_WAIT,    /* kvmi_event of a breakpoint seen: the introspector has it */
+	VCPU_ACT,     /* kvmi_event_bp_recv seen */
+	VCPU_OTHER,   /* kvmi_event of another event seen */
+	VCPU_BROKEN,  /* this exit was dropped and counted: wait for the entry */
+};
+
+/*
+ * One per vCPU. Its own thread writes all of it but for the reply_ fields, which belong to the
+ * receiver's thread while the vCPU waits.
+ */
+struct kvmi_lat_vcpu {
+	__u64 exits; /* kvm_exit seen, ever */
+	__u64 cut;   /* exits in flight when the programs were detached (written by the tool) */
+	__u64 t_exit;
+	__u64 t_bp_send;
+	__u64 t_event;
+	__u64 t_bp_recv;
+	__u64 t_command;  /* when the command being served began, 0: none */
+	__u64 cmd_before; /* time of commands before the reply */
+	__u64 cmd_after;  /* time of commands after the reply */
+	__u64 cmd_until;  /* end of the last command put into cmd_before, reply unseen */
+	__u64 reply_time;
+	__u64 reply_key; /* REPLY_KEY(seq) once there is a reply, written last */
+	__u32 reply_action;
+	__u32 seq;
+	__u32 event;
+	__u32 action;
+	__u32 state; /* enum kvmi_lat_state */
+	__u32 pad;
+};
+
+#define REPLY_KEY(seq) (1ULL << 32 | (seq))
+
+#endif /* KVMI_LAT_H */

@@ -82,8 +82,10 @@ struct kvm_introspection_feature {
 
 /* --- both sides of the socket --- */
 
-#define KVMI_VERSION  1
-#define KVMI_MSG_SIZE (4096 * 2 - 8) /* the largest payload, in bytes, in either direction */
+#define KVMI_VERSION 1
+/* The largest payload KVM takes, in bytes, and the largest it sends: error code and so much data. */
+#define KVMI_MSG_SIZE	(4096 * 2 - 8)
+#define KVMI_REPLY_SIZE (KVMI_MSG_SIZE + 8)
 
 /*
  * Errors in replies are these, negated. <linux/kvm_para.h> has KVM_EPERM, KVM_E2BIG, KVM_EFAULT,
@@ -144,7 +146,7 @@ enum {
 /**
  * struct kvmi_msg_hdr - begins every message
  * @id: KVMI_* message id
- * @size: bytes of payload, this header excluded; at most KVMI_MSG_SIZE, else KVM closes the socket
+ * @size: bytes of payload, this header excluded; above KVMI_MSG_SIZE KVM closes the socket
  * @seq: command: chosen by the introspector, the reply repeats it; event: chosen by KVM, the event
  *	 reply repeats it. The two number spaces are independent.
  */

@@ -12,7 +12,7 @@
  *			    message read in part is completed by the next call that receives.
  *		-EPIPE	    the other end is closed (by KVM: the VM was unhooked, or KVM did not like
  *			    what it was sent)
- *		-EMSGSIZE   a message larger than KVMI_MSG_SIZE came
+ *		-EMSGSIZE   a message larger than KVMI_REPLY_SIZE came
  *		-EPROTO	    a message that breaks the protocol came
  *	      All but -ETIMEDOUT are final: every later call gives the same, only kvmi_client_free()
  *	      is left. A message that could be sent only in part within the timeout is final too.
@@ -42,7 +42,8 @@ struct kvmi_client;
  * kvmi_client_new() - make a client of a connected stream socket
  * @out: the client; free it with kvmi_client_free()
  * @fd: the socket. The client owns it from here if the call succeeds, else the caller keeps it.
- * @timeout_ms: longest wait of any one call, in milliseconds; -1 for ever
+ * @timeout_ms: longest wait of any one call, in milliseconds; -1 for ever. A call that is sent
+ *		something, but not all it waits for, can take up to twice as long.
  *
  * Errors: -ENOMEM, -EINVAL @timeout_ms is 0 or below -1, -ENOTSOCK, -EBADF.
  */

@@ -1,0 +1,653 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Unit tests of the client library against a scripted kernel at the other end of a socketpair. */
+#include "kvmi_client.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TIMEOUT_MS 200
+
+/* The client and the kernel's end of its socket. */
+struct fixture {
+	struct kvmi_client *c;
+	int kernel;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int sv[2];
+
+	assert_non_null(f);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	assert_int_equal(kvmi_client_new(&f->c, sv[1], TIMEOUT_MS), 0);
+	f->kernel = sv[0];
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	kvmi_client_free(f->c);
+	if (f->kernel >= 0)
+		close(f->kernel);
+	free(f);
+	return 0;
+}
+
+/* --- the kernel's side --- */
+
+static void k_write(struct fixture *f, const void *buf, size_t len)
+{
+	assert_int_equal(send(f->kernel, buf, len, MSG_NOSIGNAL), len);
+}
+
+static void k_reply(struct fixture *f, uint16_t id, uint32_t seq, int32_t err, const void *data,
+		    size_t size)
+{
+	struct kvmi_msg_hdr hdr = {
+		.id = id, .seq = seq, .size = sizeof(struct kvmi_error_code) + size};
+	struct kvmi_error_code ec = {.err = err};
+	uint8_t buf[16384];
+
+	memcpy(buf, &hdr, sizeof(hdr));
+	memcpy(buf + sizeof(hdr), &ec, sizeof(ec));
+	if (size)
+		memcpy(buf + sizeof(hdr) + sizeof(ec), data, size);
+	k_write(f, buf, sizeof(hdr) + hdr.size);
+}
+
+struct wire_bp {
+	struct kvmi_msg_hdr hdr;
+	struct kvmi_event common;
+	struct kvmi_event_breakpoint bp;
+};
+
+static struct wire_bp bp_event(uint32_t seq)
+{
+	struct wire_bp w = {
+		.hdr = {.id = KVMI_EVENT, .size = 560, .seq = seq},
+		.common = {.size = 544, .vcpu = 3, .event = KVMI_EVENT_BREAKPOINT},
+		.bp = {.gpa = 0x40123, .insn_len = 1},
+	};
+
+	w.common.arch.regs.rip = 0x40000123;
+	w.common.arch.msrs.shadow_gs = 0x5a5a;
+	return w;
+}
+
+static void k_event(struct fixture *f, uint32_t seq)
+{
+	struct wire_bp w = bp_event(seq);
+
+	_Static_assert(sizeof(w) == 568, "wire size of the breakpoint event");
+	k_write(f, &w, sizeof(w));
+}
+
+/* What the client has sent: exactly one message; its payload in @payload. */
+static struct kvmi_msg_hdr k_read(struct fixture *f, void *payload, size_t size)
+{
+	struct kvmi_msg_hdr hdr;
+	uint8_t rest;
+
+	assert_int_equal(recv(f->kernel, &hdr, sizeof(hdr), MSG_WAITALL), sizeof(hdr));
+	assert_int_equal(hdr.size, size);
+	if (size)
+		assert_int_equal(recv(f->kernel, payload, size, MSG_WAITALL), size);
+	assert_int_equal(recv(f->kernel, &rest, 1, MSG_DONTWAIT), -1);
+	return hdr;
+}
+
+static int64_t ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* --- commands --- */
+
+static void test_get_version(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_get_version_reply rpl = {.version = 1};
+	struct kvmi_msg_hdr hdr;
+	uint32_t version = 0;
+
+	k_reply(f, KVMI_GET_VERSION, 1, 0, &rpl, sizeof(rpl));
+	assert_int_equal(kvmi_get_version(f->c, &version), 0);
+	assert_int_equal(version, 1);
+	hdr = k_read(f, NULL, 0);
+	assert_int_equal(hdr.id, KVMI_GET_VERSION);
+	assert_int_equal(hdr.seq, 1);
+}
+
+static void test_kvm_error(void **state)
+{
+	struct fixture *f = *state;
+
+	k_reply(f, KVMI_VM_CHECK_COMMAND, 1, -KVM_EPERM, NULL, 0);
+	k_reply(f, KVMI_VM_CHECK_EVENT, 2, -KVM_ENOSYS, NULL, 0);
+	assert_int_equal(kvmi_check_command(f->c, KVMI_EVENT), KVM_EPERM);
+	assert_int_equal(kvmi_check_event(f->c, 77), KVM_ENOSYS);
+	assert_non_null(strstr(kvmi_strerror(KVM_ENOSYS), "KVM_ENOSYS"));
+}
+
+static void test_command_layouts(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[256];
+	struct kvm_regs regs = {.rip = 0x1234, .rax = 7}, sent;
+	struct kvmi_msg_hdr hdr;
+
+	k_reply(f, KVMI_VM_CHECK_EVENT, 1, 0, NULL, 0);
+	assert_int_equal(kvmi_check_event(f->c, 3), 0);
+	k_read(f, buf, 8);
+	assert_memory_equal(buf, ((uint8_t[8]){3}), 8);
+
+	k_reply(f, KVMI_VCPU_CONTROL_EVENTS, 2, 0, NULL, 0);
+	assert_int_equal(kvmi_vcpu_control_events(f->c, 0x102, KVMI_EVENT_BREAKPOINT, true), 0);
+	k_read(f, buf, 16);
+	assert_memory_equal(buf, ((uint8_t[16]){2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 1}), 16);
+
+	k_reply(f, KVMI_VCPU_SET_REGISTERS, 3, -KVM_EOPNOTSUPP, NULL, 0);
+	assert_int_equal(kvmi_vcpu_set_registers(f->c, 1, &regs), KVM_EOPNOTSUPP);
+	hdr = k_read(f, buf, 152);
+	assert_int_equal(hdr.id, KVMI_VCPU_SET_REGISTERS);
+	assert_memory_equal(buf, ((uint8_t[8]){1}), 8);
+	memcpy(&sent, buf + 8, sizeof(sent));
+	assert_memory_equal(&sent, &regs, sizeof(regs));
+
+	k_reply(f, KVMI_VM_WRITE_PHYSICAL, 4, 0, NULL, 0);
+	assert_int_equal(kvmi_write_physical(f->c, 0x40123, "\xcc", 1), 0);
+	k_read(f, buf, 17);
+	assert_memory_equal(buf, ((uint8_t[17]){0x23, 1, 4, 0, 0, 0, 0, 0, 1, [16] = 0xcc}), 17);
+
+	assert_int_equal(kvmi_write_physical(f->c, 0, buf, KVMI_MSG_SIZE), -EINVAL);
+}
+
+static void test_get_registers(void **state)
+{
+	struct fixture *f = *state;
+	static struct {
+		struct kvmi_vcpu_get_registers_reply r;
+		struct kvm_msr_entry msrs[KVMI_MAX_GET_MSRS];
+	} rpl;
+	static struct kvm_msr_entry msrs[KVMI_MAX_GET_MSRS + 1];
+	uint32_t req[2 + 2 + KVMI_MAX_GET_MSRS], mode;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+
+	rpl.r.mode = 8;
+	rpl.r.regs.rip = 0xabcd;
+	rpl.r.sregs.cr3 = 0x3000;
+	k_reply(f, KVMI_VCPU_GET_REGISTERS, 1, 0, &rpl, sizeof(rpl.r));
+	assert_int_equal(kvmi_vcpu_get_registers(f->c, 0, &mode, &regs, &sregs, NULL, 0), 0);
+	assert_int_equal(mode, 8);
+	assert_int_equal(regs.rip, 0xabcd);
+	assert_int_equal(sregs.cr3, 0x3000);
+	k_read(f, req, 16);
+
+	/* As many MSRs as fit one message. */
+	rpl.r.msrs.nmsrs = KVMI_MAX_GET_MSRS;
+	for (unsigned int i = 0; i < KVMI_MAX_GET_MSRS; i++) {
+		msrs[i].index = 0x1000 + i;
+		rpl.msrs[i] = (struct kvm_msr_entry){.index = 0x1000 + i, .data = ~(uint64_t)i};
+	}
+	k_reply(f, KVMI_VCPU_GET_REGISTERS, 2, 0, &rpl, sizeof(rpl));
+	assert_int_equal(
+		kvmi_vcpu_get_registers(f->c, 0, NULL, NULL, NULL, msrs, KVMI_MAX_GET_MSRS), 0);
+	assert_true(msrs[481].data == ~(uint64_t)481);
+	k_read(f, req, sizeof(req));
+	assert_int_equal(req[2], KVMI_MAX_GET_MSRS);
+	assert_int_equal(req[4 + 481], 0x1000 + 481);
+	assert_int_equal(
+		kvmi_vcpu_get_registers(f->c, 0, NULL, NULL, NULL, msrs, KVMI_MAX_GET_MSRS + 1),
+		-EINVAL);
+
+	/* An answer with fewer MSRs than asked for breaks the protocol. */
+	rpl.r.msrs.nmsrs = 0;
+	k_reply(f, KVMI_VCPU_GET_REGISTERS, 3, 0, &rpl, sizeof(rpl.r));
+	assert_int_equal(kvmi_vcpu_get_registers(f->c, 0, NULL, NULL, NULL, msrs, 1), -EPROTO);
+}
+
+/* Replies in another order than the commands: each finds its own. */
+static void test_pipelined(void **state)
+{
+	struct fixture *f = *state;
+	struct iovec iov = {.iov_base = "01234567", .iov_len = 8};
+	struct kvmi_get_version_reply a = {.version = 10}, b = {.version = 20}, got;
+	uint32_t s1, s2;
+
+	assert_int_equal(kvmi_command_send(f->c, KVMI_GET_VERSION, NULL, 0, &s1), 0);
+	assert_int_equal(kvmi_command_send(f->c, KVMI_GET_VERSION, &iov, 1, &s2), 0);
+	assert_int_not_equal(s1, s2);
+	k_reply(f, KVMI_GET_VERSION, s2, 0, &b, sizeof(b));
+	k_reply(f, KVMI_GET_VERSION, s1, 0, &a, sizeof(a));
+	assert_int_equal(kvmi_command_wait(f->c, KVMI_GET_VERSION, s1, &got, sizeof(got)), 0);
+	assert_int_equal(got.version, 10);
+	assert_int_equal(kvmi_command_wait(f->c, KVMI_GET_VERSION, s2, &got, sizeof(got)), 0);
+	assert_int_equal(got.version, 20);
+	assert_false(kvmi_client_pending(f->c));
+}
+
+static void test_short_replies(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_msg_hdr hdr = {.id = KVMI_GET_VERSION, .seq = 1, .size = 4};
+	uint8_t buf[12] = {0};
+	uint32_t version;
+
+	memcpy(buf, &hdr, sizeof(hdr));
+	k_write(f, buf, sizeof(buf));
+	assert_int_equal(kvmi_get_version(f->c, &version), -EPROTO);
+	/* Final. */
+	assert_int_equal(kvmi_get_version(f->c, &version), -EPROTO);
+}
+
+static void test_missing_data(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t version;
+
+	k_reply(f, KVMI_GET_VERSION, 1, 0, "1234", 4);
+	assert_int_equal(kvmi_get_version(f->c, &version), -EPROTO);
+}
+
+static void test_positive_error(void **state)
+{
+	struct fixture *f = *state;
+
+	k_reply(f, KVMI_VM_CHECK_EVENT, 1, KVM_EPERM, NULL, 0);
+	assert_int_equal(kvmi_check_event(f->c, 3), -EPROTO);
+}
+
+/* --- events --- */
+
+static void test_event(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev;
+	struct kvmi_msg_hdr hdr;
+	uint8_t reply[16];
+
+	k_event(f, 41);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(ev.hdr.seq, 41);
+	assert_int_equal(ev.common.vcpu, 3);
+	assert_int_equal(ev.common.event, KVMI_EVENT_BREAKPOINT);
+	assert_int_equal(ev.common.arch.regs.rip, 0x40000123);
+	assert_int_equal(ev.common.arch.msrs.shadow_gs, 0x5a5a);
+	assert_int_equal(ev.breakpoint.gpa, 0x40123);
+	assert_int_equal(ev.breakpoint.insn_len, 1);
+
+	assert_int_equal(kvmi_reply_event(f->c, &ev, KVMI_EVENT_ACTION_RETRY), 0);
+	hdr = k_read(f, reply, sizeof(reply));
+	assert_int_equal(hdr.id, KVMI_EVENT_REPLY);
+	assert_int_equal(hdr.seq, 41);
+	assert_memory_equal(reply, ((uint8_t[16]){3, [8] = 1, [9] = 3}), 16);
+}
+
+static void test_event_while_waiting(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_get_version_reply rpl = {.version = 1};
+	struct kvmi_event_msg ev;
+	uint32_t version;
+
+	k_event(f, 1);
+	k_event(f, 2);
+	k_reply(f, KVMI_GET_VERSION, 1, 0, &rpl, sizeof(rpl));
+	k_event(f, 3);
+	assert_int_equal(kvmi_get_version(f->c, &version), 0);
+	for (uint32_t seq = 1; seq <= 3; seq++) {
+		assert_true(kvmi_client_pending(f->c));
+		assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+		assert_int_equal(ev.hdr.seq, seq);
+		assert_int_equal(ev.breakpoint.gpa, 0x40123);
+	}
+	assert_false(kvmi_client_pending(f->c));
+
+	/* The last kept one was taken: keeping goes on in the right order. */
+	k_event(f, 4);
+	k_reply(f, KVMI_GET_VERSION, 2, 0, &rpl, sizeof(rpl));
+	assert_int_equal(kvmi_get_version(f->c, &version), 0);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(ev.hdr.seq, 4);
+}
+
+/* A later kernel may lengthen the common part; it says how long it is. */
+static void test_event_longer_common(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_bp w = bp_event(5);
+	struct kvmi_event_msg ev;
+	uint8_t buf[568 + 24] = {0};
+
+	w.hdr.size += 24;
+	w.common.size += 24;
+	memcpy(buf, &w, 8 + 544);
+	memcpy(buf + 8 + 544 + 24, &w.bp, sizeof(w.bp));
+	k_write(f, buf, sizeof(buf));
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(ev.breakpoint.gpa, 0x40123);
+}
+
+static void check_bad_event(struct fixture *f, const struct wire_bp *w)
+{
+	struct kvmi_event_msg ev;
+
+	k_write(f, w, sizeof(w->hdr) + w->hdr.size);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -EPROTO);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -EPROTO);
+}
+
+static void test_event_too_short(void **state)
+{
+	struct wire_bp w = bp_event(1);
+
+	w.hdr.size = 559; /* one byte short of the breakpoint's part */
+	check_bad_event(*state, &w);
+}
+
+static void test_event_common_too_short(void **state)
+{
+	struct wire_bp w = bp_event(1);
+
+	w.common.size = 543;
+	check_bad_event(*state, &w);
+}
+
+static void test_event_common_too_long(void **state)
+{
+	struct wire_bp w = bp_event(1);
+
+	w.common.size = 561;
+	check_bad_event(*state, &w);
+}
+
+static void test_event_empty(void **state)
+{
+	struct wire_bp w = bp_event(1);
+
+	w.hdr.size = 0;
+	check_bad_event(*state, &w);
+}
+
+/* --- the stream --- */
+
+static void pause_ms(int n)
+{
+	nanosleep(&(struct timespec){.tv_nsec = n * 1000000L}, NULL);
+}
+
+static void *feed_bytes(void *arg)
+{
+	struct fixture *f = arg;
+	struct wire_bp w = bp_event(9);
+	const uint8_t *p = (const uint8_t *)&w;
+
+	/* The header byte by byte, then pieces that end anywhere. */
+	for (size_t done = 0, n = 1; done < sizeof(w); done += n) {
+		n = done < 10 ? 1 : 93;
+		if (n > sizeof(w) - done)
+			n = sizeof(w) - done;
+		if (write(f->kernel, p + done, n) != (ssize_t)n)
+			abort();
+		pause_ms(3);
+	}
+	return NULL;
+}
+
+static void test_partial_reads(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, feed_bytes, f), 0);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(ev.hdr.seq, 9);
+	assert_int_equal(ev.breakpoint.insn_len, 1);
+	pthread_join(thread, NULL);
+}
+
+/* Many messages of odd sizes behind each other: they cross the end of the buffer at every offset. */
+static void test_stream_of_sizes(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t buf[8 + KVMI_REPLY_SIZE], got[KVMI_REPLY_SIZE];
+	struct kvmi_msg_hdr hdr;
+	uint32_t sent = 0, received = 0;
+
+	while (received < 4000) {
+		/* Keep the socket filled, so that reads return several messages and parts. */
+		for (;;) {
+			uint16_t size = (sent * 2654435761u >> 19) + 1; /* 1..8192 */
+			struct kvmi_msg_hdr h = {.id = KVMI_EVENT,
+						 .seq = sent,
+						 .size = size > KVMI_MSG_SIZE ? KVMI_MSG_SIZE
+									      : size};
+
+			if (sent - received >= 8)
+				break;
+			memcpy(buf, &h, sizeof(h));
+			memset(buf + sizeof(h), sent & 0xff, h.size);
+			k_write(f, buf, sizeof(h) + h.size);
+			sent++;
+		}
+		assert_int_equal(kvmi_recv_msg(f->c, &hdr, got, sizeof(got)), 0);
+		assert_int_equal(hdr.seq, received);
+		for (unsigned int i = 0; i < hdr.size; i++)
+			if (got[i] != (received & 0xff))
+				fail_msg("message %u: byte %u is wrong", received, i);
+		received++;
+	}
+}
+
+static void test_oversized(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_msg_hdr hdr = {.id = KVMI_EVENT, .seq = 1, .size = KVMI_REPLY_SIZE + 1};
+	struct kvmi_event_msg ev;
+
+	k_write(f, &hdr, sizeof(hdr));
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -EMSGSIZE);
+	assert_int_equal(kvmi_check_event(f->c, 0), -EMSGSIZE);
+}
+
+static void test_eof(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev;
+	uint32_t version;
+
+	k_event(f, 1);
+	close(f->kernel);
+	f->kernel = -1;
+	/* What was sent before the end is still there. */
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -EPIPE);
+	assert_int_equal(kvmi_get_version(f->c, &version), -EPIPE);
+	assert_int_equal(kvmi_reply_event(f->c, &ev, 0), -EPIPE);
+}
+
+static void test_eof_within_message(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_bp w = bp_event(1);
+	struct kvmi_event_msg ev;
+
+	k_write(f, &w, 100);
+	close(f->kernel);
+	f->kernel = -1;
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -EPIPE);
+}
+
+static void test_send_to_closed(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->kernel);
+	f->kernel = -1;
+	/* No SIGPIPE either: it would end this test. */
+	assert_int_equal(kvmi_send_raw(f->c, "x", 1), -EPIPE);
+}
+
+static void test_timeout(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_bp w = bp_event(6);
+	struct kvmi_event_msg ev;
+	int64_t start = ms();
+
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -ETIMEDOUT);
+	assert_in_range(ms() - start, TIMEOUT_MS - 10, TIMEOUT_MS + 2000);
+
+	/* Not final, and a message read in part is not lost. */
+	k_write(f, &w, 300);
+	start = ms();
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -ETIMEDOUT);
+	assert_in_range(ms() - start, TIMEOUT_MS - 10, 2 * TIMEOUT_MS + 2000);
+	k_write(f, (uint8_t *)&w + 300, sizeof(w) - 300);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(ev.hdr.seq, 6);
+}
+
+static void *feed_events(void *arg)
+{
+	struct fixture *f = arg;
+	struct wire_bp w = bp_event(1);
+
+	for (int i = 0; i < 100; i++) {
+		if (send(f->kernel, &w, sizeof(w), MSG_NOSIGNAL) != sizeof(w))
+			break;
+		pause_ms(TIMEOUT_MS / 8);
+	}
+	return NULL;
+}
+
+/* Events that keep coming must not keep the wait for a reply alive. */
+static void test_timeout_despite_events(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev;
+	pthread_t thread;
+	uint32_t version;
+	int64_t start = ms(), took;
+
+	assert_int_equal(pthread_create(&thread, NULL, feed_events, f), 0);
+	assert_int_equal(kvmi_get_version(f->c, &version), -ETIMEDOUT);
+	took = ms() - start;
+	assert_in_range(took, TIMEOUT_MS - 10, 4 * TIMEOUT_MS);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	shutdown(kvmi_client_fd(f->c), SHUT_RDWR);
+	pthread_join(thread, NULL);
+}
+
+/* A kernel that does not read: sending ends, and a torn message is final. */
+static void test_send_timeout(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t big[4 << 20];
+
+	assert_int_equal(kvmi_send_raw(f->c, big, sizeof(big)), -ETIMEDOUT);
+	assert_int_equal(kvmi_check_event(f->c, 0), -ETIMEDOUT);
+	close(f->kernel);
+	f->kernel = -1;
+	/* Still what made it final, not the end of the socket that came later. */
+	assert_int_equal(kvmi_check_event(f->c, 0), -ETIMEDOUT);
+}
+
+static void test_raw(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_get_version_reply rpl = {.version = 1};
+	struct kvmi_msg_hdr hdr = {.id = 0xffff, .seq = 99, .size = 3};
+	uint8_t msg[11], buf[4];
+	uint32_t version;
+
+	memcpy(msg, &hdr, 8);
+	memcpy(msg + 8, "abc", 3);
+	assert_int_equal(kvmi_send_raw(f->c, msg, sizeof(msg)), 0);
+	hdr = k_read(f, buf, 3);
+	assert_int_equal(hdr.seq, 99);
+
+	/* A kept event comes first, and only as much of it as was asked for. */
+	k_event(f, 1);
+	k_reply(f, KVMI_GET_VERSION, 1, 0, &rpl, sizeof(rpl));
+	k_reply(f, 0xffff, 99, -KVM_ENOSYS, NULL, 0);
+	assert_int_equal(kvmi_get_version(f->c, &version), 0);
+	assert_int_equal(kvmi_recv_msg(f->c, &hdr, buf, 2), 0);
+	assert_int_equal(hdr.id, KVMI_EVENT);
+	assert_int_equal(hdr.size, 560);
+	assert_int_equal(buf[0] | buf[1] << 8, 544);
+	assert_int_equal(kvmi_recv_msg(f->c, &hdr, NULL, 0), 0);
+	assert_int_equal(hdr.seq, 99);
+	assert_int_equal(hdr.size, 8);
+}
+
+static void test_new_errors(void **state)
+{
+	struct kvmi_client *c = NULL;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(kvmi_client_new(&c, fd[0], 100), -ENOTSOCK);
+	assert_int_equal(kvmi_client_new(&c, -1, 100), -EBADF);
+	assert_int_equal(kvmi_client_new(&c, fd[0], 0), -EINVAL);
+	assert_null(c);
+	/* Not taken over. */
+	assert_int_equal(close(fd[0]), 0);
+	assert_int_equal(close(fd[1]), 0);
+	kvmi_client_free(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_get_version),
+		TEST(test_kvm_error),
+		TEST(test_command_layouts),
+		TEST(test_get_registers),
+		TEST(test_pipelined),
+		TEST(test_short_replies),
+		TEST(test_missing_data),
+		TEST(test_positive_error),
+		TEST(test_event),
+		TEST(test_event_while_waiting),
+		TEST(test_event_longer_common),
+		TEST(test_event_too_short),
+		TEST(test_event_common_too_short),
+		TEST(test_event_common_too_long),
+		TEST(test_event_empty),
+		TEST(test_partial_reads),
+		TEST(test_stream_of_sizes),
+		TEST(test_oversized),
+		TEST(test_eof),
+		TEST(test_eof_within_message),
+		TEST(test_send_to_closed),
+		TEST(test_timeout),
+		TEST(test_timeout_despite_events),
+		TEST(test_send_timeout),
+		TEST(test_raw),
+		cmocka_unit_test(test_new_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

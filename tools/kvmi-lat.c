@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* kvmi-lat: where the time of a KVM introspection breakpoint goes. Main program and dispatch. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "log.h"
+#include "version.h"
+
+static const char main_help[] =
+	"Usage: kvmi-lat COMMAND [OPTION...]\n"
+	"\n"
+	"Shows where the time of a KVM introspection (KVMI) breakpoint goes: every stage from VM\n"
+	"exit to VM entry, timed in the kernel by BPF.\n"
+	"\n"
+	"  record  run a command, time what happens meanwhile, write a run file\n"
+	"  report  show a run file, or what pinned programs have collected\n"
+	"  attach  attach programs that bpftool has loaded and pinned\n"
+	"  detach  detach them again\n"
+	"\n"
+	"  -h, --help     this text; kvmi-lat COMMAND --help: the command's\n"
+	"  -V, --version  the version\n"
+	"\n"
+	"Examples:\n"
+	"  kvmi-lat record -o run.json -- kvmi-bench\n"
+	"  kvmi-lat report run.json\n"
+	"  bpftool prog loadall kvmi_lat.bpf.o /sys/fs/bpf/lat pinmaps /sys/fs/bpf/lat\n"
+	"  kvmi-lat attach --pinned /sys/fs/bpf/lat\n"
+	"  kvmi-lat report --pinned /sys/fs/bpf/lat\n";
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"record", cmd_record},
+	{"report", cmd_report},
+	{"attach", cmd_attach},
+	{"detach", cmd_detach},
+};
+
+int usage_error(const char *command)
+{
+	fprintf(stderr, "Try 'kvmi-lat %s%s--help'.\n", command, *command ? " " : "");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	log_init();
+	if (!strcmp(name, "-h") || !strcmp(name, "--help") || !strcmp(name, "help")) {
+		fputs(main_help, stdout);
+		return 0;
+	}
+	if (!strcmp(name, "-V") || !strcmp(name, "--version")) {
+		puts("kvmi-lat " KVMI_LAT_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(name, commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	if (*name)
+		log_error("there is no command %s", name);
+	else
+		log_error("which command? record, report, attach or detach");
+	return usage_error("");
+}

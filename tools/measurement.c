@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Reads and clears the BPF maps. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "measurement.h"
+
+static uint64_t sum_counters(const struct measurement *m, int first, int last)
+{
+	uint64_t sum = 0;
+
+	for (int i = first; i <= last; i++)
+		sum += m->counters[i];
+	return sum;
+}
+
+uint64_t measurement_unpaired(const struct measurement *m)
+{
+	return sum_counters(m, CNT_UNPAIRED_FIRST, CNT_UNPAIRED_LAST);
+}
+
+uint64_t measurement_dropped(const struct measurement *m)
+{
+	return sum_counters(m, CNT_DROPPED_FIRST, CNT_DROPPED_LAST);
+}
+
+int64_t measurement_unaccounted(const struct measurement *m)
+{
+	uint64_t known = measurement_dropped(m) - m->counters[CNT_MAP_FULL] + m->in_flight;
+
+	known += m->hists[CLASS_EXIT].count;
+	for (int i = 0; i < KVMI_LAT_NR_ACTIONS; i++)
+		known += m->hists[CLASS_BREAKPOINT + i * NR_STAGES + STAGE_TOTAL].count;
+	for (int i = CLASS_OTHER; i < NR_CLASSES; i++)
+		known += m->hists[i].count;
+	return m->exits - known;
+}
+
+static bool in_flight(const struct kvmi_lat_vcpu *v)
+{
+	return v->state >= VCPU_EXITED && v->state != VCPU_BROKEN;
+}
+
+static int read_histograms(int fd, int cpus, struct measurement *m)
+{
+	struct kvmi_lat_hist *values = calloc(cpus, sizeof(*values));
+	int err = 0;
+
+	if (!values)
+		return -ENOMEM;
+	for (__u32 class = 0; class < NR_CLASSES && !err; class ++) {
+		err = bpf_map_lookup_elem(fd, &class, values);
+		for (int cpu = 0; cpu < cpus && !err; cpu++)
+			hist_merge_cpu(&m->hists[class], &values[cpu]);
+	}
+	free(values);
+	return err;
+}
+
+static int read_counters(int fd, int cpus, struct measurement *m)
+{
+	struct kvmi_lat_counters *values = calloc(cpus, sizeof(*values));
+	__u32 zero = 0;
+	int err;
+
+	if (!values)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(fd, &zero, values);
+	for (int cpu = 0; cpu < cpus && !err; cpu++) {
+		for (int i = 0; i < NR_COUNTERS; i++)
+			m->counters[i] += values[cpu].value[i];
+	}
+	free(values);
+	return err;
+}
+
+static int read_vcpus(int fd, struct measurement *m)
+{
+	struct kvmi_lat_vcpu v;
+	__u64 key, *previous = NULL;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &v)) {
+			m->exits += v.exits;
+			m->in_flight += v.cut + in_flight(&v);
+		}
+		previous = &key;
+	}
+	return 0;
+}
+
+int maps_read(const struct maps *maps, struct measurement *m)
+{
+	int cpus = libbpf_num_possible_cpus();
+	int err;
+
+	if (cpus < 0)
+		return cpus;
+	err = read_histograms(maps->histograms, cpus, m);
+	if (!err)
+		err = read_counters(maps->counters, cpus, m);
+	if (!err)
+		err = read_vcpus(maps->vcpus, m);
+	return err;
+}
+
+static int clear_array(int fd, __u32 entries, size_t value_size)
+{
+	int cpus = libbpf_num_possible_cpus();
+	void *zero;
+	int err = 0;
+
+	if (cpus < 0)
+		return cpus;
+	zero = calloc(cpus, value_size);
+	if (!zero)
+		return -ENOMEM;
+	for (__u32 i = 0; i < entries && !err; i++)
+		err = bpf_map_update_elem(fd, &i, zero, BPF_EXIST);
+	free(zero);
+	return err;
+}
+
+int maps_clear(const struct maps *maps)
+{
+	__u64 key;
+	int err;
+
+	while (!bpf_map_get_next_key(maps->vcpus, NULL, &key)) {
+		err = bpf_map_delete_elem(maps->vcpus, &key);
+		if (err)
+			return err;
+	}
+	err = clear_array(maps->histograms, NR_CLASSES, sizeof(struct kvmi_lat_hist));
+	if (!err)
+		err = clear_array(maps->counters, 1, sizeof(struct kvmi_lat_counters));
+	return err;
+}
+
+int maps_interrupted(const struct maps *maps)
+{
+	struct kvmi_lat_vcpu v;
+	__u64 key, *previous = NULL;
+	int err;
+
+	while (!bpf_map_get_next_key(maps->vcpus, previous, &key)) {
+		err = bpf_map_lookup_elem(maps->vcpus, &key, &v);
+		if (err)
+			return err;
+		v.cut += in_flight(&v);
+		v.state = VCPU_NEW;
+		err = bpf_map_update_elem(maps->vcpus, &key, &v, BPF_EXIST);
+		if (err)
+			return err;
+		previous = &key;
+	}
+	return 0;
+}
+
+int maps_set_detaching(const struct maps *maps, bool detaching)
+{
+	__u32 zero = 0, value = detaching;
+
+	return bpf_map_update_elem(maps->bss, &zero, &value, BPF_EXIST);
+}

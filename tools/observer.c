@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Loads the embedded BPF programs, switches them on and off, and accounts by case. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kvmi_lat.skel.h"
+#include "log.h"
+#include "observer.h"
+
+static void explain_load_error(int err)
+{
+	if (err == -EPERM || err == -EACCES)
+		log_error("not allowed to load BPF programs: run it as root (CAP_BPF and "
+			  "CAP_PERFMON)");
+	else if (err == -ENOSYS)
+		log_error("this kernel has no BPF (CONFIG_BPF_SYSCALL)");
+	else
+		log_error("cannot load the BPF programs: %s (-v shows libbpf's messages)",
+			  strerror(-err));
+}
+
+int observer_open(struct observer *o, struct run *run, pid_t pid)
+{
+	struct bpf_program *program;
+	int err;
+
+	memset(o, 0, sizeof(*o));
+	o->run = run;
+	hooks_init(&o->hooks);
+	o->skel = kvmi_lat__open();
+	if (!o->skel) {
+		err = -errno;
+		explain_load_error(err);
+		return err;
+	}
+	o->skel->rodata->only_tgid = pid;
+	err = kvmi_lat__load(o->skel);
+	if (err) {
+		explain_load_error(err);
+		return err;
+	}
+	for (int i = 0; i < NR_HOOKS; i++) {
+		program = bpf_object__find_program_by_name(o->skel->obj, hooks[i].program);
+		if (!program) {
+			log_error("the BPF object has no program %s", hooks[i].program);
+			return -ENOENT;
+		}
+		o->hooks.programs[i] = bpf_program__fd(program);
+	}
+	o->maps.vcpus = bpf_map__fd(o->skel->maps.vcpus);
+	o->maps.histograms = bpf_map__fd(o->skel->maps.histograms);
+	o->maps.counters = bpf_map__fd(o->skel->maps.counters);
+	o->maps.bss = bpf_map__fd(o->skel->maps.bss);
+	return 0;
+}
+
+void observer_close(struct observer *o)
+{
+	observer_detach(o);
+	kvmi_lat__destroy(o->skel);
+	o->skel = NULL;
+}
+
+int observer_attach(struct observer *o)
+{
+	int err;
+
+	if (o->attached)
+		return 0;
+	err = hooks_attach(&o->hooks, &o->maps);
+	if (err)
+		return err;
+	o->attached = true;
+	o->has_events = hooks_have_events(&o->hooks);
+	return 0;
+}
+
+void observer_detach(struct observer *o)
+{
+	if (!o->attached)
+		return;
+	hooks_detach(&o->hooks, &o->maps);
+	o->attached = false;
+}
+
+/*
+ * The maps are read and cleared only while nothing is attached: so no update is lost, and what
+ * happens between two cases belongs to none.
+ */
+static int begin(struct observer *o, const char *name, char *why, size_t size)
+{
+	bool attached = o->attached;
+	int err;
+
+	if (o->open_case) {
+		snprintf(why, size, "case %s has not ended", o->open_case->name);
+		return -EBUSY;
+	}
+	if (!*name) {
+		snprintf(why, size, "begin needs a name");
+		return -EINVAL;
+	}
+	observer_detach(o);
+	err = maps_clear(&o->maps);
+	if (!err) {
+		o->open_case = run_case(o->run, name);
+		if (!o->open_case)
+			err = -ENOMEM;
+	}
+	if (!err)
+		o->cases_seen = true;
+	if (attached && observer_attach(o) && !err)
+		err = -EIO;
+	if (err)
+		snprintf(why, size, "cannot begin case %s: %s", name, strerror(-err));
+	return err;
+}
+
+static int end(struct observer *o, char *why, size_t size)
+{
+	bool attached = o->attached;
+	int err;
+
+	if (!o->open_case) {
+		snprintf(why, size, "no case has begun");
+		return -EINVAL;
+	}
+	observer_detach(o);
+	err = maps_read(&o->maps, o->open_case->m);
+	o->open_case = NULL;
+	if (attached && observer_attach(o) && !err)
+		err = -EIO;
+	if (err)
+		snprintf(why, size, "cannot read the BPF maps: %s", strerror(-err));
+	return err;
+}
+
+int observer_control(struct observer *o, const char *line, char *why, size_t size)
+{
+	if (!strcmp(line, "attach")) {
+		int err = observer_attach(o);
+
+		if (err)
+			snprintf(why, size, "cannot attach: %s", strerror(-err));
+		return err;
+	}
+	if (!strcmp(line, "detach")) {
+		observer_detach(o);
+		return 0;
+	}
+	if (!strncmp(line, "begin ", 6))
+		return begin(o, line + 6, why, size);
+	if (!strcmp(line, "end"))
+		return end(o, why, size);
+	snprintf(why, size, "unknown command %.60s", line);
+	return -EINVAL;
+}
+
+int observer_finish(struct observer *o)
+{
+	char why[200] = "";
+	int err = 0;
+
+	observer_detach(o);
+	if (!o->cases_seen) {
+		o->open_case = run_case(o->run, "");
+		if (!o->open_case)
+			err = -ENOMEM;
+	}
+	if (o->open_case)
+		err = end(o, why, sizeof(why));
+	if (err)
+		log_error("%s", *why ? why : strerror(-err));
+	o->run->recursion_misses = hooks_recursion_misses(&o->hooks);
+	o->run->has_events = o->has_events;
+	return err;
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* kvmi-lat record: runs a command, times what happens to introspected vCPUs, writes a run file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "fingerprint.h"
+#include "log.h"
+#include "observer.h"
+
+static const char record_help[] =
+	"Usage: kvmi-lat record [-o FILE] [-p PID] [-v] [--] COMMAND [ARG...]\n"
+	"\n"
+	"Runs COMMAND, times every VM exit and every stage of KVMI breakpoint events on this\n"
+	"machine until it ends, and writes a run file.\n"
+	"\n"
+	"  -o, --output FILE  the run file (default: kvmi-lat.json)\n"
+	"  -p, --pid PID      watch only the VMs of this process\n"
+	"  -v, --verbose      more messages; twice: libbpf's debugging output too\n"
+	"  -h, --help         this text\n"
+	"\n"
+	"COMMAND finds in its environment\n"
+	"  KVMI_LAT_CONTROL=fd:CTL,ACK  it may write lines to CTL: attach, detach, begin NAME, end;\n"
+	"                               each is answered on ACK by \"ack\" or \"error TEXT\"\n"
+	"  KVMI_LAT_ENTRIES=PATH        it may write {\"entries\":[...]} there: its own results\n"
+	"\n"
+	"Exit status: 0, 1 if COMMAND failed, 2 if kvmi-lat itself did.\n"
+	"\n"
+	"Examples:\n"
+	"  kvmi-lat record -o run.json -- kvmi-bench     measure the benchmark's cases\n"
+	"  kvmi-lat record -- sleep 10                   all VMs on this machine, for 10 seconds\n"
+	"  kvmi-lat record -p \"$(pidof qemu-system-x86_64)\" -- sleep 10\n"
+	"  kvmi-lat report kvmi-lat.json                 show what was measured\n";
+
+struct session {
+	struct observer observer;
+	struct run run;
+	char entries_dir[64];
+	char entries_path[80];
+	pid_t child;
+	int signals; /* signalfd */
+	int control; /* our end of CTL */
+	int ack;     /* our end of ACK */
+	char line[256];
+	size_t line_length;
+	sigset_t old_mask;
+};
+
+static void answer(struct session *s, const char *text)
+{
+	size_t length = strlen(text);
+
+	/* A command that does not read its answers only hurts itself: SIGPIPE is ignored. */
+	if (write(s->ack, text, length) != (ssize_t)length)
+		log_debug("the command does not read its answers");
+}
+
+static void serve_line(struct session *s)
+{
+	char why[200], text[256];
+
+	log_debug("control: %s", s->line);
+	if (observer_control(&s->observer, s->line, why, sizeof(why))) {
+		snprintf(text, sizeof(text), "error %s\n", why);
+		answer(s, text);
+	} else {
+		answer(s, "ack\n");
+	}
+}
+
+/* Takes what is there. False once the other side is closed. */
+static bool serve_control(struct session *s)
+{
+	char buffer[512];
+	ssize_t n;
+
+	while ((n = read(s->control, buffer, sizeof(buffer))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (buffer[i] == '\n') {
+				s->line[s->line_length] = '\0';
+				s->line_length = 0;
+				serve_line(s);
+			} else if (s->line_length < sizeof(s->line) - 1) {
+				s->line[s->line_length++] = buffer[i];
+			}
+		}
+	}
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void forward_signal(struct session *s, const struct signalfd_siginfo *info)
+{
+	/* What was typed at the terminal has reached the command already. */
+	if (info->ssi_code == SI_KERNEL)
+		return;
+	kill(s->child, info->ssi_signo);
+}
+
+/* Serves until the command ends: its wait status. */
+static int serve(struct session *s)
+{
+	struct pollfd fds[2] = {
+		{.fd = s->signals, .events = POLLIN},
+		{.fd = s->control, .events = POLLIN},
+	};
+	struct signalfd_siginfo info;
+	int status;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents && !serve_control(s))
+			fds[1].fd = -1;
+		if (!fds[0].revents || read(s->signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGCHLD)
+			forward_signal(s, &info);
+		else if (waitpid(s->child, &status, WNOHANG) == s->child)
+			break;
+	}
+	serve_control(s);
+	return status;
+}
+
+static void run_child(struct session *s, char **argv, int control, int ack, int failed)
+{
+	char value[64];
+	int err;
+
+	snprintf(value, sizeof(value), "fd:%d,%d", control, ack);
+	setenv("KVMI_LAT_CONTROL", value, 1);
+	setenv("KVMI_LAT_ENTRIES", s->entries_path, 1);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	execvp(argv[0], argv);
+	err = errno;
+	if (write(failed, &err, sizeof(err)) != sizeof(err))
+		_exit(126);
+	_exit(127);
+}
+
+static int spawn(struct session *s, char **argv)
+{
+	int control[2], ack[2], failed[2], err = 0;
+
+	/* The command inherits its ends of the first two, and of the third if exec fails. */
+	if (pipe2(control, 0) || pipe2(ack, 0) || pipe2(failed, O_CLOEXEC)) {
+		err = -errno;
+		log_error("cannot make a pipe: %s", strerror(-err));
+		return err;
+	}
+	s->control = control[0];
+	s->ack = ack[1];
+	fcntl(s->control, F_SETFD, FD_CLOEXEC);
+	fcntl(s->ack, F_SETFD, FD_CLOEXEC);
+	fcntl(s->control, F_SETFL, O_NONBLOCK);
+	s->child = fork();
+	if (!s->child)
+		run_child(s, argv, control[1], ack[0], failed[1]);
+	if (s->child < 0) {
+		err = -errno;
+		log_error("cannot start a process: %s", strerror(-err));
+	}
+	close(control[1]);
+	close(ack[0]);
+	close(failed[1]);
+	if (!err && read(failed[0], &err, sizeof(err)) == sizeof(err)) {
+		waitpid(s->child, NULL, 0);
+		log_error("cannot run %s: %s", argv[0], strerror(err));
+		err = -err;
+	}
+	close(failed[0]);
+	return err;
+}
+
+/* The entries the command left, if it left any. */
+static int take_entries(struct session *s)
+{
+	json_t *root, *entries;
+	json_error_t error;
+
+	if (access(s->entries_path, F_OK))
+		return 0;
+	root = json_load_file(s->entries_path, 0, &error);
+	entries = json_object_get(root, "entries");
+	if (!json_is_array(entries)) {
+		log_error(
+			"the command left entries that are no JSON of the form {\"entries\":[...]}%s%s",
+			root ? "" : ": ", root ? "" : error.text);
+		json_decref(root);
+		return -EINVAL;
+	}
+	json_decref(s->run.entries);
+	s->run.entries = json_incref(entries);
+	json_decref(root);
+	return 0;
+}
+
+static int describe(struct session *s, char **argv)
+{
+	const char *tmp = getenv("TMPDIR");
+	json_t *fingerprint;
+
+	for (char **arg = argv; *arg; arg++) {
+		/* Arguments need not be UTF-8, JSON strings must be. */
+		json_t *word = json_string(*arg);
+
+		json_array_append_new(s->run.command, word ? word : json_string("?"));
+	}
+	fingerprint = fingerprint_collect();
+	if (!fingerprint)
+		return -ENOMEM;
+	json_decref(s->run.fingerprint);
+	s->run.fingerprint = fingerprint;
+	if (!tmp || strlen(tmp) > 40)
+		tmp = "/tmp";
+	snprintf(s->entries_dir, sizeof(s->entries_dir), "%s/kvmi-lat.XXXXXX", tmp);
+	if (!mkdtemp(s->entries_dir)) {
+		log_error("cannot make a directory in %s: %s", tmp, strerror(errno));
+		s->entries_dir[0] = '\0';
+		return -EIO;
+	}
+	snprintf(s->entries_path, sizeof(s->entries_path), "%s/entries", s->entries_dir);
+	return 0;
+}
+
+static void catch_signals(struct session *s)
+{
+	sigset_t mask;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, &s->old_mask);
+	s->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+}
+
+/* Better before the measurement than after it. */
+static int check_output(const char *path)
+{
+	char *dir = strdup(path), *slash;
+	int err = 0;
+
+	if (!dir)
+		return -ENOMEM;
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = '\0';
+	if (access(slash ? dir : ".", W_OK)) {
+		err = -errno;
+		log_error("cannot write %s: %s", path, strerror(-err));
+	}
+	free(dir);
+	return err;
+}
+
+static int say_how_it_ended(int status, const char *name)
+{
+	if (WIFSIGNALED(status)) {
+		log_error("%s was ended by signal %d (%s)", name, WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+		return 1;
+	}
+	if (WEXITSTATUS(status)) {
+		log_error("%s failed with exit status %d", name, WEXITSTATUS(status));
+		return 1;
+	}
+	return 0;
+}
+
+static int record(struct session *s, const char *output, pid_t pid, char **argv)
+{
+	int err, status, result;
+
+	if (run_init(&s->run) || check_output(output))
+		return 2;
+	err = observer_open(&s->observer, &s->run, pid);
+	if (!err)
+		err = describe(s, argv);
+	if (!err)
+		err = observer_attach(&s->observer);
+	if (err)
+		return 2;
+	if (!s->observer.has_events)
+		log_note("this kernel has no kvmi tracepoints: only exits are timed");
+	catch_signals(s);
+	if (spawn(s, argv))
+		return 2;
+	status = serve(s);
+	result = say_how_it_ended(status, argv[0]);
+	if (observer_finish(&s->observer))
+		result = 2;
+	if (take_entries(s))
+		result = 2;
+	err = run_write(&s->run, output);
+	if (err) {
+		log_error("cannot write %s: %s", output, strerror(-err));
+		return 2;
+	}
+	return result;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"output", required_argument, NULL, 'o'},
+		{"pid", required_argument, NULL, 'p'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{},
+	};
+	const char *output = "kvmi-lat.json";
+	struct session s = {};
+	char *end;
+	long pid = 0;
+	int option, result;
+
+	while ((option = getopt_long(argc, argv, "+o:p:vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'o':
+			output = optarg;
+			break;
+		case 'p':
+			pid = strtol(optarg, &end, 10);
+			if (*end || pid <= 0) {
+				log_error("%s is no process id", optarg);
+				return 2;
+			}
+			break;
+		case 'v':
+			log_more();
+			break;
+		case 'h':
+			fputs(record_help, stdout);
+			return 0;
+		default:
+			return usage_error("record");
+		}
+	}
+	if (optind == argc) {
+		log_error("record needs a command to run");
+		return usage_error("record");
+	}
+	result = record(&s, output, pid, argv + optind);
+	observer_close(&s.observer);
+	if (s.entries_dir[0]) {
+		unlink(s.entries_path);
+		rmdir(s.entries_dir);
+	}
+	run_free(&s.run);
+	return result;
+}

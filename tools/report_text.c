@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Shows a run as the table a person reads. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names.h"
+#include "report.h"
+#include "summary.h"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "unknown";
+}
+
+static bool is_instructions(const struct run *run)
+{
+	return !strcmp(text_of(run->fingerprint, "unit"), "instructions");
+}
+
+static void print_header(const struct run *run, const char *title)
+{
+	const json_t *f = run->fingerprint, *build = json_object_get(f, "kernel_build");
+	const json_t *seed = json_object_get(f, "seed");
+	json_t *word;
+	size_t i;
+
+	printf("%s\n", title);
+	printf("  machine  %s: %s, %lld CPU(s), backend %s\n", text_of(f, "machine"),
+	       text_of(f, "cpu"), (long long)json_integer_value(json_object_get(f, "cpus")),
+	       text_of(f, "backend"));
+	printf("  kernel   %s", text_of(f, "kernel"));
+	if (json_is_object(build))
+		printf(" (source %s, series %.12s, config %.12s, %s)", text_of(build, "source"),
+		       text_of(build, "series"), text_of(build, "config"),
+		       text_of(build, "compiler"));
+	printf("%s\n", run->has_events ? "" : ", no kvmi tracepoints: exits only");
+	if (is_instructions(run))
+		printf("  unit     instructions: path length on an emulated machine, never nanoseconds;\n"
+		       "           compares kernels and code paths on one vendor, never vendors\n");
+	else
+		printf("  unit     ns\n");
+	if (json_is_integer(seed))
+		printf("  seed     %lld\n", (long long)json_integer_value(seed));
+	if (json_array_size(run->command)) {
+		printf("  command ");
+		json_array_foreach(run->command, i, word)
+			printf(" %s", json_string_value(word) ? json_string_value(word) : "?");
+		putchar('\n');
+	}
+}
+
+/* One digit after the point while that says something. */
+static void print_value(double value)
+{
+	if (isnan(value))
+		printf(" %10s", "-");
+	else
+		printf(" %10.*f", fabs(value) < 1e6 ? 1 : 0, value);
+}
+
+static void print_guest(const char *name, const char *observer, const struct guest_figures *g)
+{
+	if (!g->repetitions)
+		return;
+	printf("%-18s %-8s %4u %8llu", name, observer, g->repetitions, (unsigned long long)g->f.n);
+	print_value(g->f.mean);
+	print_value(g->f.p50);
+	print_value(g->f.p90);
+	print_value(g->f.p99);
+	print_value(g->f.p999);
+	print_value(g->f.max);
+	putchar('\n');
+}
+
+static void print_guests(const struct case_summary *cases, unsigned int nr, const char *only,
+			 const char *unit)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		const struct case_summary *c = &cases[i];
+
+		if (only && strcmp(only, c->name))
+			continue;
+		if (!c->skipped && !c->none.repetitions && !c->detached.repetitions &&
+		    !c->attached.repetitions)
+			continue;
+		if (!any)
+			printf("\nGuest's own clock, hit to hit, %s (medians over repetitions)\n"
+			       "%-18s %-8s %4s %8s %10s %10s %10s %10s %10s %10s\n",
+			       unit, "case", "observer", "reps", "n", "mean", "p50", "p90", "p99",
+			       "p99.9", "max");
+		any = true;
+		if (c->skipped)
+			printf("%-18s skipped: %s\n", c->name, c->skipped);
+		print_guest(c->name, "none", &c->none);
+		print_guest(c->name, "detached", &c->detached);
+		print_guest(c->name, "attached", &c->attached);
+		if (c->has_cost)
+			printf("%-18s the observer costs %+.1f (%+.2f %%)\n", "", c->cost,
+			       100 * c->cost_share);
+	}
+}
+
+static void print_class(unsigned int class, const char *label, const struct hist *h, double whole)
+{
+	struct figures f = figures_of_hist(h);
+
+	printf("  %-16s %9llu", label, (unsigned long long)f.n);
+	print_value(f.mean);
+	print_value(f.p50);
+	print_value(f.p99);
+	print_value(f.max);
+	if (class >= CLASS_BREAKPOINT && class < CLASS_OTHER)
+		printf(" %6.1f %%", whole > 0 ? 100 * (double)h->sum / whole : 0);
+	putchar('\n');
+}
+
+static void print_class_header(const struct case_summary *c, const char *what, const char *unit)
+{
+	printf("\n%s%s%s, in the kernel, %s\n  %-16s %9s %10s %10s %10s %10s %8s\n", c->name,
+	       *c->name ? ": " : "", what, unit, "stage", "count", "mean", "p50", "p99", "max",
+	       "share");
+}
+
+static void print_stages(const struct case_summary *c, const char *unit)
+{
+	const struct hist *hists = c->m->hists;
+	char what[64];
+
+	for (unsigned int action = 0; action < KVMI_LAT_NR_ACTIONS; action++) {
+		unsigned int base = CLASS_BREAKPOINT + action * NR_STAGES;
+
+		if (!hists[base + STAGE_TOTAL].count)
+			continue;
+		snprintf(what, sizeof(what), "breakpoint event answered %s", action_names[action]);
+		print_class_header(c, what, unit);
+		for (unsigned int i = 0; i < NR_STAGES; i++)
+			print_class(base + i, stage_names[i], &hists[base + i],
+				    hists[base + STAGE_TOTAL].sum);
+	}
+	for (unsigned int class = CLASS_OTHER; class < NR_CLASSES; class ++) {
+		if (!hists[class].count)
+			continue;
+		snprintf(what, sizeof(what), "%s event answered %s", class_name(class).event,
+			 class_name(class).action);
+		print_class_header(c, what, unit);
+		print_class(class, "total", &hists[class], 0);
+	}
+	if (hists[CLASS_EXIT].count) {
+		print_class_header(c, "exits that are no event", unit);
+		print_class(CLASS_EXIT, "total", &hists[CLASS_EXIT], 0);
+	}
+}
+
+static void print_remainder(const struct case_summary *c)
+{
+	const struct remainder *r = &c->remainder;
+
+	if (!c->has_remainder)
+		return;
+	printf("  remainder: hit to hit less exit to entry is %.1f at the mean, %.1f at the minimum\n"
+	       "  (%.2f %% of the total apart)%s\n",
+	       r->at_mean, r->at_min, 100 * r->spread,
+	       c->main_class == CLASS_EXIT ? "; \"exits\" are all of the case's exits" : "");
+}
+
+static void print_counts(const struct case_summary *c)
+{
+	uint64_t timed = 0;
+
+	for (int i = 0; i < KVMI_LAT_NR_ACTIONS; i++)
+		timed += c->m->hists[CLASS_BREAKPOINT + i * NR_STAGES + STAGE_TOTAL].count;
+	if (!timed && !c->m->counters[CNT_BP_SEND])
+		return;
+	printf("  breakpoints:");
+	if (c->attached.repetitions)
+		printf(" guest's counter %llu,", (unsigned long long)c->attached.hits);
+	if (c->attached.has_events)
+		printf(" introspector %llu,", (unsigned long long)c->attached.events);
+	printf(" bp_send %llu, timed %llu\n", (unsigned long long)c->m->counters[CNT_BP_SEND],
+	       (unsigned long long)timed);
+}
+
+static void print_counters(const struct case_summary *c)
+{
+	/* These are shown even when they are zero: that they are is part of the result. */
+	static const int always[] = {CNT_OUT_OF_ORDER, CNT_OVERWRITTEN, CNT_NO_REPLY, CNT_MAP_FULL,
+				     CNT_CLAMPED};
+	const struct measurement *m = c->m;
+
+	print_counts(c);
+	printf("  exits %llu, in flight %llu, unaccounted %lld; unpaired %llu, dropped %llu",
+	       (unsigned long long)m->exits, (unsigned long long)m->in_flight,
+	       (long long)measurement_unaccounted(m), (unsigned long long)measurement_unpaired(m),
+	       (unsigned long long)measurement_dropped(m));
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		printf("%s%s %llu", i ? ", " : "\n  ", counter_names[always[i]].name,
+		       (unsigned long long)m->counters[always[i]]);
+	putchar('\n');
+	for (int i = 0; i < NR_COUNTERS; i++) {
+		if (m->counters[i])
+			printf("  %-16s %9llu  %s\n", counter_names[i].name,
+			       (unsigned long long)m->counters[i], counter_names[i].meaning);
+	}
+}
+
+int report_text(const struct run *run, const char *title, const struct report_options *options)
+{
+	const char *unit = is_instructions(run) ? "instructions" : "ns";
+	struct case_summary *cases;
+	unsigned int nr, shown = 0;
+
+	cases = summarize(run, &nr);
+	if (!cases)
+		return -ENOMEM;
+	print_header(run, title);
+	print_guests(cases, nr, options->only_case, unit);
+	for (unsigned int i = 0; i < nr; i++) {
+		if (options->only_case && strcmp(options->only_case, cases[i].name))
+			continue;
+		shown++;
+		if (!cases[i].m)
+			continue;
+		print_stages(&cases[i], unit);
+		print_remainder(&cases[i]);
+		print_counters(&cases[i]);
+	}
+	if (run->recursion_misses < 0)
+		printf("\nrecursion misses: this kernel does not count them\n");
+	else
+		printf("\nrecursion misses: %lld\n", run->recursion_misses);
+	free(cases);
+	return options->only_case && !shown ? -ENOENT : 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Run files: one JSON document per run, described by results/run-schema.json. */
+#ifndef KVMI_LAT_RUNFILE_H
+#define KVMI_LAT_RUNFILE_H
+
+#include <jansson.h>
+
+#include "measurement.h"
+
+#define RUN_SCHEMA "kvmi-lat-run/1"
+
+struct run_case {
+	char *name; /* "": the whole command */
+	struct measurement *m;
+};
+
+struct run {
+	json_t *fingerprint;	    /* object */
+	json_t *command;	    /* array of strings */
+	json_t *entries;	    /* array: what the command itself measured */
+	bool has_events;	    /* the kernel has kvmi tracepoints */
+	long long recursion_misses; /* -1: unknown */
+	struct run_case *cases;
+	unsigned int nr_cases;
+};
+
+/* A run without cases. run_free() works on whatever this and the others have left. */
+int run_init(struct run *run);
+void run_free(struct run *run);
+
+/* The case of that name, which is added if there is none: NULL if memory is short. */
+struct run_case *run_case(struct run *run, const char *name);
+
+/* Writes it beside the file and renames it there: the file is whole or not there at all. */
+int run_write(const struct run *run, const char *path);
+
+/* 0, or a negative errno with the reason in why, without the file's name. */
+int run_read(struct run *run, const char *path, char *why, size_t size);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The version kvmi-lat prints and writes into run files. */
+#ifndef KVMI_LAT_VERSION_H
+#define KVMI_LAT_VERSION_H
+
+#define KVMI_LAT_VERSION "0.1.0"
+
+#endif

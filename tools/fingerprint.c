@@ -36,7 +36,11 @@ static json_t *line_json(const char *path)
 {
 	char line[4096];
 
-	return first_line(path, line, sizeof(line)) ? json_string(line) : json_null();
+	if (!first_line(path, line, sizeof(line)))
+		return json_null();
+	for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
+		line[end - 1] = '\0';
+	return json_string(line);
 }
 
 /* The value of "name=value" on the kernel command line. */
@@ -128,6 +132,9 @@ static json_t *parameter(const char *path)
 {
 	char line[32];
 
+	/* With KVM built in kvm_amd's parameters are there on an Intel machine too. */
+	if (strstr(path, "kvm_amd") && !cpu_has("svm"))
+		return json_null();
 	if (!first_line(path, line, sizeof(line)))
 		return json_null();
 	return json_boolean(line[0] == 'Y' || line[0] == '1');

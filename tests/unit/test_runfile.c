@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Run files: written and read back, cut short, damaged; and the figures computed from them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "names.h"
+#include "runfile.h"
+#include "summary.h"
+
+#define TOTAL (CLASS_BREAKPOINT + NR_STAGES + STAGE_TOTAL) /* of a breakpoint answered RETRY */
+
+static char dir[] = "/tmp/kvmi lat test.XXXXXX", path[64];
+
+static int make_dir(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/run.json", dir);
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	unlink(path);
+	/* Fails if a temporary file was left behind. */
+	return rmdir(dir);
+}
+
+static json_t *entry(const char *name, const char *observer, int repetition, double mean)
+{
+	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:f,s:f,s:f,s:[[f,f],[f,f],[f,f]]}", "case",
+			 name, "observer", observer, "repetition", repetition, "n", 1000, "hits",
+			 1001, "events", 1001, "mean", mean, "min", mean - 100, "max", mean * 10,
+			 "quantiles", 0.0, mean - 100, 0.5, mean - 1, 1.0, mean * 10);
+}
+
+/* Breakpoints of 20000 to 20999, half of them dispatch, the other half introspector. */
+static void fill(struct run *run)
+{
+	struct run_case *c;
+
+	assert_int_equal(run_init(run), 0);
+	json_object_set_new(run->fingerprint, "unit", json_string("ns"));
+	json_array_append_new(run->command, json_string("kvmi-bench"));
+	for (int i = 0; i < 3; i++) {
+		json_array_append_new(run->entries, entry("int3", "detached", i, 20000 + i * i));
+		json_array_append_new(run->entries, entry("int3", "attached", i, 21000 + i * i));
+	}
+	json_array_append_new(run->entries,
+			      json_pack("{s:s,s:s}", "case", "vmcall", "skipped", "not here"));
+	run->has_events = true;
+	run->recursion_misses = 0;
+	c = run_case(run, "int3");
+	assert_non_null(c);
+	for (uint64_t i = 0; i < 1000; i++) {
+		for (int stage = 0; stage < NR_STAGES; stage++)
+			hist_add(&c->m->hists[TOTAL - STAGE_TOTAL + stage],
+				 stage == STAGE_TOTAL	       ? 20000 + i
+				 : stage == STAGE_DISPATCH     ? 10000
+				 : stage == STAGE_INTROSPECTOR ? 10000 + i
+							       : 0);
+	}
+	c->m->exits = 1002;
+	c->m->in_flight = 1;
+	c->m->counters[CNT_BP_SEND] = 1001;
+	c->m->counters[CNT_OUT_OF_ORDER] = 1;
+	c->m->counters[CNT_UNPAIRED_ENTRY] = 3;
+	assert_non_null(run_case(run, "another"));
+}
+
+static void test_round_trip(void **state)
+{
+	struct run run, back;
+	char why[200];
+
+	(void)state;
+	fill(&run);
+	assert_int_equal(run_write(&run, path), 0);
+	assert_int_equal(run_read(&back, path, why, sizeof(why)), 0);
+	assert_true(json_equal(run.fingerprint, back.fingerprint));
+	assert_true(json_equal(run.command, back.command));
+	assert_true(json_equal(run.entries, back.entries));
+	assert_true(back.has_events);
+	assert_int_equal(back.recursion_misses, 0);
+	assert_int_equal(back.nr_cases, 2);
+	assert_string_equal(back.cases[0].name, "int3");
+	assert_memory_equal(back.cases[0].m, run.cases[0].m, sizeof(*run.cases[0].m));
+	assert_int_equal(measurement_unpaired(back.cases[0].m), 3);
+	assert_int_equal(measurement_dropped(back.cases[0].m), 1);
+	assert_int_equal(measurement_unaccounted(back.cases[0].m), 0);
+	run_free(&run);
+	run_free(&back);
+}
+
+static void test_class_names_are_unique(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < NR_CLASSES; i++) {
+		struct class_name name = class_name(i);
+
+		assert_int_equal(class_find(name.event, name.action, name.stage), i);
+	}
+	assert_int_equal(class_find("exit", "none", "wake"), -ENOENT);
+	for (int i = 0; i < NR_COUNTERS; i++)
+		assert_true(counter_names[i].name && counter_names[i].meaning);
+}
+
+static char *slurp(size_t *size)
+{
+	FILE *file = fopen(path, "r");
+	char *text = calloc(1, 1 << 20);
+
+	assert_true(file && text);
+	*size = fread(text, 1, (1 << 20) - 1, file);
+	fclose(file);
+	return text;
+}
+
+static void spit(const char *text, size_t size)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, size, file), size);
+	fclose(file);
+}
+
+/* It must be refused, with a sentence which has these words in it. */
+static void refused(const char *words)
+{
+	struct run run;
+	char why[200] = "";
+
+	assert_true(run_read(&run, path, why, sizeof(why)) < 0);
+	if (!strstr(why, words))
+		fail_msg("\"%s\" does not say \"%s\"", why, words);
+	run_free(&run);
+}
+
+static void test_every_truncation(void **state)
+{
+	struct run run;
+	size_t size;
+	char *text;
+
+	(void)state;
+	fill(&run);
+	assert_int_equal(run_write(&run, path), 0);
+	run_free(&run);
+	text = slurp(&size);
+	assert_true(size > 1000);
+	/* The last two are "}\n": without the newline it is still whole. */
+	for (size_t length = 1; length < size - 1; length += length < 300 ? 1 : 97) {
+		spit(text, length);
+		refused("");
+	}
+	spit(text, size / 2);
+	refused("ends too early");
+	free(text);
+}
+
+static void test_garbage(void **state)
+{
+	(void)state;
+	spit("", 0);
+	refused("ends too early");
+	spit("\x7f"
+	     "ELF\x02\x01\x01",
+	     7);
+	refused("not a run file");
+	spit("[1,2]", 5);
+	refused("not a run file");
+	spit("{\"a\":1}", 7);
+	refused("not a run file");
+	spit("{\"schema\":\"kvmi-lat-run/99\"}", 28);
+	refused("kvmi-lat-run/99");
+	unlink(path);
+	refused("No such file");
+}
+
+/* Writes the good run file with one piece of text replaced. */
+static void damage(const char *from, const char *to)
+{
+	char *text, *at, *damaged;
+	struct run run;
+	size_t size;
+
+	fill(&run);
+	assert_int_equal(run_write(&run, path), 0);
+	run_free(&run);
+	text = slurp(&size);
+	at = strstr(text, from);
+	if (!at)
+		fail_msg("no %s in the run file", from);
+	assert_true(asprintf(&damaged, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) >
+		    0);
+	spit(damaged, strlen(damaged));
+	free(damaged);
+	free(text);
+}
+
+static void test_damaged(void **state)
+{
+	(void)state;
+	damage("\"fingerprint\"", "\"finger\"");
+	refused("no fingerprint");
+	damage("\"count\":1000", "\"count\":1001");
+	refused("do not add up");
+	damage("\"count\":1000", "\"count\":-1");
+	refused("\"count\" is not a number");
+	damage("\"sum\":", "\"sum\":\"x\",\"s\":");
+	refused("\"sum\" is not a number");
+	damage("[[0,1000]]", "[[2240,1000]]");
+	refused("bucket");
+	damage("[[0,1000]]", "[[-1,1000]]");
+	refused("bucket");
+	damage("[[0,1000]]", "7");
+	refused("no buckets");
+	damage("\"stage\":\"dispatch\"", "\"stage\":\"lunch\"");
+	refused("no stage lunch");
+	damage("\"stage\":\"build\"", "\"stage\":\"commands\"");
+	refused("there twice");
+	damage("\"bp_send\":1001,", "");
+	refused("\"bp_send\"");
+	damage("\"sub_buckets\":64", "\"sub_buckets\":32");
+	refused("another width");
+	damage("\"case\":\"vmcall\"", "\"box\":\"vmcall\"");
+	refused("names no case");
+}
+
+static void test_writing_fails_cleanly(void **state)
+{
+	struct run run;
+
+	(void)state;
+	fill(&run);
+	assert_int_equal(run_write(&run, "/nonexistent/run.json"), -ENOENT);
+	run_free(&run);
+}
+
+static void test_summary(void **state)
+{
+	struct case_summary *cases;
+	struct figures f;
+	struct run run;
+	unsigned int nr;
+
+	(void)state;
+	fill(&run);
+	cases = summarize(&run, &nr);
+	assert_non_null(cases);
+	assert_int_equal(nr, 3);
+	assert_string_equal(cases[0].name, "int3");
+	assert_null(cases[0].skipped);
+	assert_int_equal(cases[0].detached.repetitions, 3);
+	assert_int_equal(cases[0].detached.f.n, 3000);
+	assert_int_equal(cases[0].attached.hits, 3003);
+	/* medians of 20000, 20001, 20004 and 21000, 21001, 21004 */
+	assert_true(cases[0].detached.f.mean == 20001);
+	assert_true(cases[0].detached.f.p50 == 20000);
+	assert_true(fabs(cases[0].attached.f.p90 - (21000 + 0.8 * (210010 - 21000))) < 1e-6);
+	assert_true(cases[0].has_cost && cases[0].cost == 1000);
+	assert_int_equal(cases[0].main_class, TOTAL);
+	assert_true(cases[0].has_remainder);
+	assert_true(cases[0].remainder.at_mean == 21001 - 20499.5);
+	assert_true(cases[0].remainder.at_min == 20901 - 20000);
+	assert_string_equal(cases[1].name, "vmcall");
+	assert_string_equal(cases[1].skipped, "not here");
+	assert_string_equal(cases[2].name, "another");
+	assert_int_equal(cases[2].main_class, -1);
+
+	f = figures_of_hist(&run.cases[0].m->hists[TOTAL]);
+	assert_true(f.mean == 20499.5 && f.min == 20000 && f.max == 20999);
+	assert_true(fabs(f.p50 - 20499) < 0.016 * 20499);
+	free(cases);
+	run_free(&run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_class_names_are_unique),
+		cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_writing_fails_cleanly),
+		cmocka_unit_test(test_summary),
+	};
+
+	return cmocka_run_group_tests_name("runfile", tests, make_dir, remove_dir);
+}

@@ -52,13 +52,15 @@ struct vmm_vcpu {
 	volatile struct guest_config *config;
 
 	timer_t timer;
-	bool has_timer;
+	pid_t timer_tid;       /* the thread the timer signals, 0 no timer yet */
 	volatile pid_t tid;    /* of the thread in vmm_run(), 0 outside */
 	volatile bool expired; /* the time limit has passed */
 };
 
 /* The sentence that belongs to this thread's latest failure. Never NULL; valid until the next call. */
 const char *vmm_error(void);
+
+#define VMM_ERROR_MAX 384 /* bytes at most, the end included */
 
 /* --- the machine --- */
 

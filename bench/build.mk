@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds the VMM (a library, for benchmark and lab tests) and kvmi-bench.
+
+LIBVMM := build/bench/libvmm.a
+
+LIBVMM_OBJS := $(patsubst %,build/bench/%.o,vmm vmm_run vmm_kvmi vmm_probe \
+	guests/runtime guests/int3_probe)
+
+$(LIBVMM): $(LIBVMM_OBJS)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench cases control entries gbench introspector \
+	stats guests/cpuid guests/int3)
+
+PROGS += build/bench/kvmi-bench
+
+# Debian has Google Benchmark as a shared library only.
+build/bench/kvmi-bench: $(KVMI_BENCH_OBJS) $(LIBVMM) $(LIBKVMI)
+	$(call msg,CXXLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lbenchmark -ljansson -lpthread

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Collects the entries and writes them as JSON. */
+#include "entries.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *list;
+
+bool entries_wanted(void)
+{
+	return getenv("KVMI_LAT_ENTRIES");
+}
+
+static int append(json_t *entry)
+{
+	if (!list)
+		list = json_array();
+	/* Takes the reference, NULL included. */
+	return list && !json_array_append_new(list, entry) ? 0 : -ENOMEM;
+}
+
+/* Ticks to nanoseconds; whole numbers stay whole, as in the lab where a tick is a nanosecond. */
+static json_t *ns(double ticks, long tsc_khz)
+{
+	double v = ticks * 1e6 / tsc_khz;
+
+	return v == (json_int_t)v ? json_integer((json_int_t)v) : json_real(v);
+}
+
+static json_t *quantiles(const struct stats *s, long tsc_khz)
+{
+	json_t *array = json_array();
+	const double *q;
+	size_t n;
+
+	q = stats_quantile_list(&n);
+	for (size_t i = 0; i < n; i++) {
+		json_t *pair = json_array();
+
+		json_array_append_new(pair, json_real(q[i]));
+		json_array_append_new(pair, ns(stats_quantile(s, q[i]), tsc_khz));
+		json_array_append_new(array, pair);
+	}
+	return array;
+}
+
+int entries_add(const struct entry *e)
+{
+	json_t *o;
+
+	if (!entries_wanted())
+		return 0;
+
+	o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i}", "case", e->name,
+		      "observer", e->observer, "repetition", (int)e->repetition, "n",
+		      (json_int_t)e->stats->n, "hits", (json_int_t)e->hits, "tsc_khz",
+		      (json_int_t)e->tsc_khz, "mean", ns(stats_mean(e->stats), e->tsc_khz), "min",
+		      ns(stats_quantile(e->stats, 0), e->tsc_khz), "max",
+		      ns(stats_quantile(e->stats, 1), e->tsc_khz), "quantiles",
+		      quantiles(e->stats, e->tsc_khz), "cpu", e->cpu);
+	if (!o)
+		return -ENOMEM;
+	if (e->events >= 0)
+		json_object_set_new(o, "events", json_integer(e->events));
+	if (e->introspector_cpu >= 0)
+		json_object_set_new(o, "introspector_cpu", json_integer(e->introspector_cpu));
+	return append(o);
+}
+
+int entries_add_skipped(const char *name, const char *reason)
+{
+	return entries_wanted() ? append(json_pack("{s:s, s:s}", "case", name, "skipped", reason))
+				: 0;
+}
+
+int entries_write(void)
+{
+	const char *path = getenv("KVMI_LAT_ENTRIES");
+	json_t *doc;
+	int ret = 0;
+
+	if (!path)
+		return 0;
+
+	if (!list)
+		list = json_array();
+	doc = json_pack("{s:o}", "entries", list);
+	list = NULL;
+	if (!doc || json_dump_file(doc, path, JSON_COMPACT | JSON_REAL_PRECISION(15))) {
+		ret = doc && errno ? -errno : -ENOMEM;
+		fprintf(stderr,
+			"kvmi-bench: cannot write the entries to %s (KVMI_LAT_ENTRIES): %s\n", path,
+			strerror(-ret));
+	}
+	json_decref(doc);
+	return ret;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The benchmark's own results as `kvmi-lat record` takes them into the run file. */
+#ifndef ENTRIES_H
+#define ENTRIES_H
+
+#include "stats.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * struct entry - the result of one case, observed in one way, once
+ * @observer: "none", "detached", "attached"
+ * @stats: hit-to-hit times in TSC ticks, finished
+ * @hits: counted by the guest
+ * @events: received by the introspector, -1 not an event case
+ * @introspector_cpu: -1 none
+ */
+struct entry {
+	const char *name;
+	const char *observer;
+	unsigned int repetition;
+	const struct stats *stats;
+	uint64_t hits;
+	int64_t events;
+	long tsc_khz;
+	int cpu;
+	int introspector_cpu;
+};
+
+/* Are they wanted? That is, is there KVMI_LAT_ENTRIES=PATH in the environment? */
+bool entries_wanted(void);
+
+/* Both do nothing where entries are not wanted. -ENOMEM. */
+int entries_add(const struct entry *e);
+int entries_add_skipped(const char *name, const char *reason);
+
+/* Write {"entries": [...]} to that path. Negative errno, said on stderr. */
+int entries_write(void);
+
+#endif /* ENTRIES_H */

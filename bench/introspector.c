@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The introspector process: for each breakpoint moves RIP on by insn_len and answers RETRY. */
+#include "introspector.h"
+
+#include "kvmi_client.h"
+#include "vmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_TIMEOUT_MS 5000
+
+/* Where both processes look. */
+struct shared {
+	_Atomic uint64_t events;
+	char error[256];
+};
+
+/* @ctl: a byte to the child says go, a byte back says ready, its end says it is gone. */
+struct introspector {
+	pid_t pid;
+	int ctl;
+	struct shared *shared;
+};
+
+static char start_error[320];
+
+/* --- the child --- */
+
+static int child_error(struct shared *sh, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sh->error, sizeof(sh->error), fmt, ap);
+	va_end(ap);
+	return 1;
+}
+
+static int answer_breakpoint(struct kvmi_client *c, const struct kvmi_event_msg *ev)
+{
+	struct kvm_regs regs = ev->common.arch.regs;
+	int ret;
+
+	regs.rip += ev->breakpoint.insn_len;
+	ret = kvmi_vcpu_set_registers(c, ev->common.vcpu, &regs);
+	return ret ? ret : kvmi_reply_event(c, ev, KVMI_EVENT_ACTION_RETRY);
+}
+
+static int answer_events(struct kvmi_client *c, struct shared *sh)
+{
+	struct kvmi_event_msg ev;
+
+	for (;;) {
+		int ret = kvmi_recv_event(c, &ev);
+
+		if (ret == -EPIPE)
+			return 0; /* unhooked: the normal end */
+		if (ret)
+			return child_error(sh, "receiving an event: %s", kvmi_strerror(ret));
+		if (ev.common.event != KVMI_EVENT_BREAKPOINT)
+			return child_error(sh, "event %u came, which was not asked for",
+					   ev.common.event);
+		if (!ev.breakpoint.insn_len)
+			return child_error(sh, "a breakpoint event with instruction length 0 came");
+
+		atomic_fetch_add(&sh->events, 1);
+		ret = answer_breakpoint(c, &ev);
+		if (ret)
+			return child_error(sh, "answering event %u: %s", ev.hdr.seq,
+					   kvmi_strerror(ret));
+	}
+}
+
+static int child_main(struct shared *sh, int ctl, int sock, int cpu)
+{
+	struct kvmi_client *c;
+	uint32_t version;
+	char byte;
+	int ret;
+
+	if (vmm_pin(cpu))
+		return child_error(sh, "%s", vmm_error());
+	/* No limit per message: that would cost a timer for each, and alarm() bounds the whole. */
+	ret = kvmi_client_new(&c, sock, -1);
+	if (ret)
+		return child_error(sh, "%s", kvmi_strerror(ret));
+	if (read(ctl, &byte, 1) != 1)
+		return 0; /* never hooked */
+
+	ret = kvmi_get_version(c, &version);
+	if (ret)
+		return child_error(sh, "GET_VERSION: %s", kvmi_strerror(ret));
+	ret = kvmi_vcpu_control_events(c, 0, KVMI_EVENT_BREAKPOINT, true);
+	if (ret)
+		return child_error(sh, "switching the breakpoint event on: %s", kvmi_strerror(ret));
+	if (write(ctl, "r", 1) != 1)
+		return child_error(sh, "the benchmark is gone");
+
+	ret = answer_events(c, sh);
+	kvmi_client_free(c);
+	return ret;
+}
+
+/* Never returns. Keeps nothing but the two sockets and the standard streams. */
+static void child(struct shared *sh, int ctl, int sock, int cpu, unsigned int limit_s, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	signal(SIGALRM, SIG_DFL);
+	alarm(limit_s);
+
+	ctl = fcntl(ctl, F_DUPFD, 100);
+	sock = fcntl(sock, F_DUPFD, 100);
+	if (ctl < 0 || sock < 0 || dup2(ctl, 3) < 0 || dup2(sock, 4) < 0)
+		_exit(child_error(sh, "dup2: %s", strerror(errno)));
+	close_range(5, ~0U, 0);
+	_exit(child_main(sh, 3, 4, cpu));
+}
+
+/* --- the parent --- */
+
+static int start_failed(const char *what, int err)
+{
+	snprintf(start_error, sizeof(start_error), "%s: %s", what, strerror(err));
+	return -err;
+}
+
+int introspector_start(struct introspector **out, int cpu, int *sock, unsigned int limit_s)
+{
+	int ctl[2] = {-1, -1}, sv[2] = {-1, -1}, ret;
+	struct introspector *in = calloc(1, sizeof(*in));
+	pid_t parent = getpid();
+
+	start_error[0] = '\0';
+	if (!in)
+		return start_failed("introspector", ENOMEM);
+	in->shared = mmap(NULL, sizeof(*in->shared), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (in->shared == MAP_FAILED) {
+		ret = start_failed("mmap", errno);
+		goto free_in;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ctl) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv)) {
+		ret = start_failed("socketpair", errno);
+		goto close_all;
+	}
+
+	fflush(NULL);
+	in->pid = fork();
+	if (in->pid < 0) {
+		ret = start_failed("fork", errno);
+		goto close_all;
+	}
+	if (!in->pid)
+		child(in->shared, ctl[1], sv[1], cpu, limit_s, parent);
+
+	close(ctl[1]);
+	close(sv[1]);
+	in->ctl = ctl[0];
+	*sock = sv[0];
+	*out = in;
+	return 0;
+
+close_all:
+	for (int i = 0; i < 2; i++) {
+		if (ctl[i] >= 0)
+			close(ctl[i]);
+		if (sv[i] >= 0)
+			close(sv[i]);
+	}
+	munmap(in->shared, sizeof(*in->shared));
+free_in:
+	free(in);
+	return ret;
+}
+
+int introspector_go(struct introspector *in)
+{
+	return send(in->ctl, "g", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
+/* Wait until the child says something: the byte it sent, or -EPIPE if it is gone, -ETIMEDOUT. */
+static int hear(struct introspector *in, int timeout_ms)
+{
+	struct pollfd pfd = {.fd = in->ctl, .events = POLLIN};
+	char byte;
+	int ret;
+
+	do {
+		ret = poll(&pfd, 1, timeout_ms);
+	} while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return -errno;
+	if (!ret)
+		return -ETIMEDOUT;
+	return recv(in->ctl, &byte, 1, 0) == 1 ? byte : -EPIPE;
+}
+
+int introspector_ready(struct introspector *in, int timeout_ms)
+{
+	int ret = hear(in, timeout_ms);
+
+	if (ret == -ETIMEDOUT)
+		return 0;
+	return ret < 0 ? ret : 1;
+}
+
+uint64_t introspector_events(const struct introspector *in)
+{
+	return atomic_load(&in->shared->events);
+}
+
+const char *introspector_error(const struct introspector *in)
+{
+	return in ? in->shared->error : start_error;
+}
+
+int introspector_stop(struct introspector *in)
+{
+	int status = 0, ret = 0;
+
+	shutdown(in->ctl, SHUT_WR);
+	for (;;) {
+		ret = hear(in, STOP_TIMEOUT_MS);
+		if (ret < 0)
+			break;
+	}
+	if (ret == -ETIMEDOUT)
+		kill(in->pid, SIGKILL);
+	while (waitpid(in->pid, &status, 0) < 0 && errno == EINTR)
+		;
+
+	start_error[0] = '\0';
+	if (ret == -ETIMEDOUT)
+		snprintf(start_error, sizeof(start_error),
+			 "the introspector did not end after the VM was unhooked");
+	else if (WIFSIGNALED(status))
+		snprintf(start_error, sizeof(start_error),
+			 "the introspector was killed by signal %d%s", WTERMSIG(status),
+			 WTERMSIG(status) == SIGALRM ? " (its time limit)" : "");
+	else if (WEXITSTATUS(status))
+		snprintf(start_error, sizeof(start_error), "the introspector failed: %s",
+			 in->shared->error);
+	ret = start_error[0] ? -EIO : 0;
+
+	close(in->ctl);
+	munmap(in->shared, sizeof(*in->shared));
+	free(in);
+	return ret;
+}

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* kvmi-bench: what a guest's exits cost, case by case, seen from the guest's own clock. */
+#include "cases.h"
+#include "control.h"
+#include "entries.h"
+#include "gbench.h"
+#include "vmm.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where counts are not fixed, a measurement takes about so long unless --benchmark_min_time says. */
+#define TARGET_SECONDS 0.5
+#define MIN_HITS       10000
+#define MAX_HITS       5000000
+
+static const char help[] =
+	"Usage: kvmi-bench [OPTION]... [--benchmark_FLAG]...\n"
+	"\n"
+	"Measures what an exit of a KVM guest costs, from hit to hit, by the guest's own TSC: CPUID, a\n"
+	"breakpoint that goes to userspace, a breakpoint that goes to an introspector and back.\n"
+	"\n"
+	"      --hits=N              do N hits per measurement (default: fixed in the lab; on a host\n"
+	"                            as many as fit half a second, or --benchmark_min_time)\n"
+	"      --cpu=N               bind the vCPU to this CPU (default: the first allowed)\n"
+	"      --introspector_cpu=N  bind the introspector to this one (default: the second allowed,\n"
+	"                            the vCPU's own if there is but one)\n"
+	"      --list                list the cases, and which of them can run here\n"
+	"      --probe-int3          run one int3 guest; exit 0 if #BP exits arrive here, else 1\n"
+	"      --probe-kvmi          exit 0 if this kernel has introspection, switched on, else 1\n"
+	"      --help                this text and Google Benchmark's flags\n"
+	"\n"
+	"Every Google Benchmark flag works. Times are nanoseconds; in the Bochs lab they are executed\n"
+	"instructions, because its clock counts those.\n"
+	"\n"
+	"Examples:\n"
+	"  kvmi-bench                                      all cases\n"
+	"  kvmi-bench --benchmark_filter='^int3'           only the breakpoints\n"
+	"  kvmi-bench --cpu=2 --introspector_cpu=2         everything on one CPU\n"
+	"  kvmi-bench --benchmark_repetitions=5 --benchmark_out=now.json\n"
+	"  kvmi-lat record -o run.json -- kvmi-bench       with the time split into stages\n"
+	"\n"
+	"Under `kvmi-lat record` each case is measured twice: BPF programs detached, and attached.\n"
+	"A case that cannot run here is skipped and says why. Exit status: 0 all went well (skipping\n"
+	"included), 1 a case failed or a probe says no, 2 wrong usage.\n";
+
+static struct {
+	uint64_t hits; /* 0: not given */
+	struct case_cpus cpus;
+	double target_s;
+	bool recorded; /* counts must be known beforehand: each case runs once per repetition */
+	char lab[16];  /* the lab's backend, "" on a host */
+	bool failed;
+} opt = {.target_s = TARGET_SECONDS};
+
+/**
+ * struct job - a case as registered with Google Benchmark
+ * @observer: "none", "detached" or "attached"
+ * @repetition: of the next run
+ */
+struct job {
+	const struct bench_case *c;
+	const char *observer;
+	unsigned int repetition;
+};
+
+/* --- running a case --- */
+
+static bool attached(const struct job *j)
+{
+	return !strcmp(j->observer, "attached");
+}
+
+static void job_fail(struct gbench_state *st, const struct job *j, const char *why)
+{
+	char text[768];
+
+	snprintf(text, sizeof(text), "failed: %s", why);
+	fprintf(stderr, "kvmi-bench: %s (observer %s) failed: %s\n", j->c->name, j->observer, why);
+	gbench_skip(st, text);
+	opt.failed = true;
+}
+
+static void report(struct gbench_state *st, const struct job *j, const struct stats *s,
+		   const struct entry *e)
+{
+	static const struct {
+		const char *name;
+		double q;
+	} columns[] = {
+		{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1},
+	};
+	double scale = 1e6 / e->tsc_khz;
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		gbench_counter(st, columns[i].name, stats_quantile(s, columns[i].q) * scale);
+	gbench_counter(st, "hits", e->hits);
+	if (e->events >= 0)
+		gbench_counter(st, "events", e->events);
+	gbench_counter(st, "cpu", e->cpu);
+	if (e->introspector_cpu >= 0)
+		gbench_counter(st, "introspector_cpu", e->introspector_cpu);
+	if (!strcmp(opt.lab, "bochs"))
+		gbench_label(st, "unit: instructions");
+	if (opt.recorded && entries_add(e))
+		job_fail(st, j, "out of memory for the entries");
+}
+
+/* All rounds of one call. False: failed, and said so. */
+static bool run_rounds(struct gbench_state *st, const struct job *j, struct case_session *cs,
+		       struct stats *s)
+{
+	uint64_t left = gbench_iterations(st);
+
+	for (;;) {
+		uint64_t n = left < CASE_MAX_ROUND ? left : CASE_MAX_ROUND;
+		uint64_t before = s->sum;
+
+		/* After the last round n is 0, which would never end. */
+		if (!gbench_keep_running_batch(st, n ? n : 1))
+			return true;
+		if (case_round(cs, n, s, attached(j))) {
+			job_fail(st, j, case_error());
+			return false;
+		}
+		gbench_set_time(st, (s->sum - before) / (case_tsc_khz(cs) * 1e3));
+		left -= n;
+	}
+}
+
+static void run_job(struct gbench_state *st, void *arg)
+{
+	struct job *j = arg;
+	const char *why = case_skip_reason(j->c);
+	uint64_t hits = gbench_iterations(st);
+	struct case_session *cs;
+	struct stats s = {0};
+	struct entry e;
+	bool ok;
+
+	if (why) {
+		char text[VMM_ERROR_MAX + 16];
+
+		snprintf(text, sizeof(text), "skipped: %s", why);
+		gbench_skip(st, text);
+		return;
+	}
+
+	if (attached(j) && control("attach")) {
+		job_fail(st, j, control_error());
+		return;
+	}
+	if (case_open(&cs, j->c, &opt.cpus, hits < CASE_MAX_ROUND ? hits : CASE_MAX_ROUND)) {
+		job_fail(st, j, case_error());
+		ok = false;
+	} else {
+		ok = run_rounds(st, j, cs, &s);
+		e = (struct entry){
+			.name = j->c->name,
+			.observer = j->observer,
+			.repetition = j->repetition,
+			.stats = &s,
+			.hits = case_hits(cs),
+			.events = case_events(cs),
+			.tsc_khz = case_tsc_khz(cs),
+			.cpu = opt.cpus.vcpu,
+			.introspector_cpu = j->c->introspected ? opt.cpus.introspector : -1,
+		};
+		if (case_close(cs) && ok) {
+			job_fail(st, j, case_error());
+			ok = false;
+		}
+	}
+	if (attached(j) && control("detach") && ok) {
+		job_fail(st, j, control_error());
+		ok = false;
+	}
+	if (ok) {
+		stats_finish(&s);
+		report(st, j, &s, &e);
+		j->repetition++;
+	}
+	stats_free(&s);
+}
+
+/* --- how many hits --- */
+
+/* As many as take the target time here, found by doing some. 0: it failed; the case will say so. */
+static uint64_t calibrate(const struct bench_case *c)
+{
+	const uint64_t trial = 2000;
+	struct case_session *cs;
+	struct stats s = {0};
+	double hits = 0;
+
+	if (case_open(&cs, c, &opt.cpus, trial))
+		return 0;
+	if (!case_round(cs, trial, &s, false) && s.sum)
+		hits = opt.target_s * case_tsc_khz(cs) * 1e3 / stats_mean(&s);
+	case_close(cs);
+	stats_free(&s);
+
+	if (hits < MIN_HITS)
+		return MIN_HITS;
+	return hits < MAX_HITS ? (uint64_t)hits : MAX_HITS;
+}
+
+static uint64_t hits_for(const struct bench_case *c)
+{
+	uint64_t hits;
+
+	if (opt.hits)
+		return opt.hits;
+	if (opt.lab[0])
+		return c->lab_hits;
+	if (!opt.recorded || case_skip_reason(c))
+		return opt.recorded ? MIN_HITS : 0; /* 0: left to Google Benchmark */
+	hits = calibrate(c);
+	return hits ? hits : MIN_HITS;
+}
+
+static int register_job(const struct bench_case *c, const char *observer, uint64_t hits)
+{
+	struct job *j = calloc(1, sizeof(*j)); /* lives as long as the registration: for ever */
+	char name[96];
+
+	if (!j)
+		return -ENOMEM;
+	j->c = c;
+	j->observer = observer;
+	if (!strcmp(observer, "none"))
+		snprintf(name, sizeof(name), "%s", c->name);
+	else
+		snprintf(name, sizeof(name), "%s/observer:%s", c->name, observer);
+	gbench_register(name, run_job, j, hits);
+	return 0;
+}
+
+static int register_cases(void)
+{
+	size_t n;
+	const struct bench_case *c = cases(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t hits = hits_for(&c[i]);
+		const char *why = case_skip_reason(&c[i]);
+		int ret = 0;
+
+		if (why) {
+			fprintf(stderr, "kvmi-bench: %s is skipped: %s\n", c[i].name, why);
+			ret = entries_add_skipped(c[i].name, why);
+		}
+		if (!ret && control_present() && !why) {
+			ret = register_job(&c[i], "detached", hits);
+			if (!ret)
+				ret = register_job(&c[i], "attached", hits);
+		} else if (!ret) {
+			ret = register_job(&c[i], "none", hits);
+		}
+		if (ret) {
+			fprintf(stderr, "kvmi-bench: out of memory\n");
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* --- options --- */
+
+/* The value of kvmi_lab= on the kernel command line: this is one of our labs. */
+static void find_lab(void)
+{
+	char line[4096] = "", *p;
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f)) {
+		for (p = strtok(line, " \n"); p; p = strtok(NULL, " \n"))
+			if (!strncmp(p, "kvmi_lab=", 9))
+				snprintf(opt.lab, sizeof(opt.lab), "%s", p + 9);
+	}
+	fclose(f);
+}
+
+/* The first two CPUs this process may use. */
+static int find_cpus(void)
+{
+	cpu_set_t set;
+	int found = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set)) {
+		fprintf(stderr, "kvmi-bench: sched_getaffinity: %s; use --cpu\n", strerror(errno));
+		return -errno;
+	}
+	for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
+		if (!CPU_ISSET(cpu, &set))
+			continue;
+		if (!found++)
+			opt.cpus.vcpu = cpu;
+		opt.cpus.introspector = cpu;
+	}
+	return 0;
+}
+
+static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
+			unsigned long *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || text[0] == '-' || *value < min || *value > max) {
+		fprintf(stderr, "kvmi-bench: --%s=%s: a number from %lu to %lu is wanted\n", option,
+			text, min, max);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int list_cases(void)
+{
+	size_t n;
+	const struct bench_case *c = cases(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *why = case_skip_reason(&c[i]);
+
+		printf("%-20s %s\n", c[i].name, c[i].what);
+		if (why)
+			printf("%-20s cannot run here: %s\n", "", why);
+	}
+	return 0;
+}
+
+static int probe_int3(void)
+{
+	static const char *const verdict[] = {
+		[VMM_PROBE_OK] = "#BP exits arrive",
+		[VMM_PROBE_NO_KVM] = "no KVM",
+		[VMM_PROBE_NO_BP] = "no #BP exits",
+		[VMM_PROBE_FAILED] = "the probe failed",
+	};
+	const char *why;
+	enum vmm_probe result = vmm_probe_int3(&why);
+
+	printf("%s: %s\n", verdict[result], why);
+	return result == VMM_PROBE_OK ? 0 : 1;
+}
+
+static int probe_kvmi(void)
+{
+	const char *why;
+	bool have = case_have_kvmi(&why);
+
+	printf("%s: %s\n", have ? "introspection" : "no introspection", why);
+	return have ? 0 : 1;
+}
+
+enum { OPT_HITS = 1, OPT_CPU, OPT_INTROSPECTOR_CPU, OPT_LIST, OPT_PROBE_INT3, OPT_PROBE_KVMI };
+
+static const struct option options[] = {
+	{"hits", required_argument, NULL, OPT_HITS},
+	{"cpu", required_argument, NULL, OPT_CPU},
+	{"introspector_cpu", required_argument, NULL, OPT_INTROSPECTOR_CPU},
+	{"list", no_argument, NULL, OPT_LIST},
+	{"probe-int3", no_argument, NULL, OPT_PROBE_INT3},
+	{"probe-kvmi", no_argument, NULL, OPT_PROBE_KVMI},
+	{NULL, 0, NULL, 0},
+};
+
+/* -1: go on and measure; else the exit status. */
+static int parse_options(int argc, char **argv)
+{
+	bool own_introspector_cpu = false;
+	unsigned long value;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case OPT_HITS:
+			if (parse_number("hits", optarg, 1, 1000000000, &value))
+				return 2;
+			opt.hits = value;
+			break;
+		case OPT_CPU:
+			if (parse_number("cpu", optarg, 0, 65535, &value))
+				return 2;
+			/* The default for the other one may not be this CPU's neighbour any more. */
+			if (!own_introspector_cpu && opt.cpus.introspector == (int)value)
+				opt.cpus.introspector = opt.cpus.vcpu;
+			opt.cpus.vcpu = value;
+			break;
+		case OPT_INTROSPECTOR_CPU:
+			if (parse_number("introspector_cpu", optarg, 0, 65535, &value))
+				return 2;
+			opt.cpus.introspector = value;
+			own_introspector_cpu = true;
+			break;
+		case OPT_LIST:
+			return list_cases();
+		case OPT_PROBE_INT3:
+			return probe_int3();
+		case OPT_PROBE_KVMI:
+			return probe_kvmi();
+		default:
+			fprintf(stderr, "Try 'kvmi-bench --help'.\n");
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr,
+			"kvmi-bench: unexpected argument \"%s\"\nTry 'kvmi-bench --help'.\n",
+			argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	static const char min_time[] = "--benchmark_min_time=";
+	int status;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help"))
+			fputs(help, stdout);
+		/* Google Benchmark has no use for it where counts are fixed; calibration has. */
+		if (!strncmp(argv[i], min_time, strlen(min_time)))
+			opt.target_s = atof(argv[i] + strlen(min_time));
+	}
+	fflush(stdout);
+	gbench_init(&argc, argv); /* prints its own help and exits, too */
+
+	find_lab();
+	if (find_cpus())
+		return 1;
+	status = parse_options(argc, argv);
+	if (status >= 0)
+		return status;
+	if (control_open())
+		return 2;
+	opt.recorded = control_present() || entries_wanted();
+
+	/* They are attached when we start; what comes before the first case is no one's business. */
+	if (control("detach")) {
+		fprintf(stderr, "kvmi-bench: %s\n", control_error());
+		return 1;
+	}
+	if (opt.lab[0]) {
+		gbench_context("kvmi_lab", opt.lab);
+		if (!strcmp(opt.lab, "bochs"))
+			fprintf(stderr,
+				"kvmi-bench: this is the Bochs lab: every \"ns\" below is one "
+				"executed instruction\n");
+	}
+	if (register_cases())
+		return 1;
+
+	if (!gbench_run()) {
+		fprintf(stderr, "kvmi-bench: --benchmark_filter selects no case; see --list\n");
+		return 2;
+	}
+	return entries_write() || opt.failed ? 1 : 0;
+}

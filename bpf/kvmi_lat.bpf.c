@@ -20,9 +20,8 @@
 
 #define MAX_VCPUS 4096
 
-/* Knobs, to be set before loading. As they stand: all VMs, all exits. */
-const volatile __u32 only_tgid = 0;    /* watch only the VMs of this process; 0: all */
-const volatile bool time_exits = true; /* also time the exits that are no event */
+/* To be set before loading. As it stands: the VMs of all processes. */
+const volatile __u32 only_tgid = 0;
 
 /* Set by the tool before it detaches: what comes unpaired from then on is its own doing. */
 volatile __u32 detaching = 0;
@@ -159,8 +158,7 @@ int lat_kvm_entry(struct bpf_raw_tracepoint_args *ctx)
 	what = pair_entry(v, now, stages);
 	switch (what) {
 	case PAIR_EXIT:
-		if (time_exits)
-			add_sample(CLASS_EXIT, stages[STAGE_TOTAL]);
+		add_sample(CLASS_EXIT, stages[STAGE_TOTAL]);
 		return 0;
 	case PAIR_EVENT:
 		class = CLASS_BREAKPOINT + v->action * NR_STAGES;

@@ -17,16 +17,24 @@ build/tools/kvmi-lat: $(KVMI_LAT_OBJS)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lm
 
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
-KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_runfile)
-UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS)
+KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_runfile \
+	test_bpf)
+UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) build/tests/unit/test_cli
 
 build/tests/unit/test_hist: tests/unit/test_hist.c tools/hist.c
 build/tests/unit/test_pairing: tests/unit/test_pairing.c
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
 	tools/measurement.c tools/hist.c tools/names.c
+build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \
+	$(BPF_SKEL)
 
 $(KVMI_LAT_UNIT_TESTS): $(wildcard tools/*.h bpf/*.h)
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -I tools -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$(LDFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lbpf -ljansson -lm
+
+build/tests/unit/test_cli: tests/unit/test_cli.sh build/tools/kvmi-lat
+	$(call msg,COPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)install -m 755 $< $@

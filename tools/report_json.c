@@ -44,9 +44,9 @@ static json_t *stages_json(const struct measurement *m)
 {
 	json_t *stages = json_array();
 
-	for (unsigned int class = 0; class < NR_CLASSES; class ++) {
-		const struct hist *h = &m->hists[class];
-		struct class_name name = class_name(class);
+	for (unsigned int id = 0; id < NR_CLASSES; id++) {
+		const struct hist *h = &m->hists[id];
+		struct class_name name = class_name(id);
 		struct figures f = figures_of_hist(h);
 		json_t *stage;
 
@@ -56,9 +56,8 @@ static json_t *stages_json(const struct measurement *m)
 				  "stage", name.stage);
 		set_figures(stage, &f);
 		json_object_set_new(stage, "sum", json_integer(h->sum));
-		if (class >= CLASS_BREAKPOINT && class < CLASS_OTHER) {
-			unsigned int total =
-				class - (class - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;
+		if (id >= CLASS_BREAKPOINT && id < CLASS_OTHER) {
+			unsigned int total = id - (id - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;
 
 			json_object_set_new(stage, "share",
 					    json_real((double)h->sum / m->hists[total].sum));

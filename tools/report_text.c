@@ -144,13 +144,13 @@ static void print_stages(const struct case_summary *c, const char *unit)
 			print_class(base + i, stage_names[i], &hists[base + i],
 				    hists[base + STAGE_TOTAL].sum);
 	}
-	for (unsigned int class = CLASS_OTHER; class < NR_CLASSES; class ++) {
-		if (!hists[class].count)
+	for (unsigned int id = CLASS_OTHER; id < NR_CLASSES; id++) {
+		if (!hists[id].count)
 			continue;
-		snprintf(what, sizeof(what), "%s event answered %s", class_name(class).event,
-			 class_name(class).action);
+		snprintf(what, sizeof(what), "%s event answered %s", class_name(id).event,
+			 class_name(id).action);
 		print_class_header(c, what, unit);
-		print_class(class, "total", &hists[class], 0);
+		print_class(id, "total", &hists[id], 0);
 	}
 	if (hists[CLASS_EXIT].count) {
 		print_class_header(c, "exits that are no event", unit);

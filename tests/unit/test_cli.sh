@@ -1,0 +1,145 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# kvmi-lat's command line: exit statuses, messages, the control protocol, what it leaves behind.
+# Run from the top directory. What needs BPF is skipped where BPF is not allowed.
+# shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
+
+kvmi_lat=$PWD/build/tools/kvmi-lat
+dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat cli.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+passed=0
+failed=0
+cd "$dir" || exit 1
+
+ok()
+{
+	passed=$((passed + 1))
+	echo "ok - $1"
+}
+
+not_ok()
+{
+	failed=$((failed + 1))
+	echo "not ok - $1"
+	sed 's/^/# /' out err
+}
+
+# expect NAME STATUS WORDS COMMAND...: the command's exit status, and words it must say
+expect()
+{
+	name=$1
+	status=$2
+	words=$3
+	shift 3
+	"$@" >out 2>err
+	got=$?
+	if [ "$got" -ne "$status" ]; then
+		echo "# exit status $got instead of $status"
+		not_ok "$name"
+	elif [ -n "$words" ] && ! cat out err | grep -qF -e "$words"; then
+		echo "# does not say: $words"
+		not_ok "$name"
+	else
+		ok "$name"
+	fi
+}
+
+expect "help" 0 "kvmi-lat record -o run.json" "$kvmi_lat" --help
+expect "version" 0 "kvmi-lat 0." "$kvmi_lat" --version
+expect "no command" 2 "which command" "$kvmi_lat"
+expect "unknown command" 2 "no command frobnicate" "$kvmi_lat" frobnicate
+for command in record report attach detach; do
+	expect "$command --help" 0 "Example" "$kvmi_lat" $command --help
+	expect "$command without arguments" 2 "--help" "$kvmi_lat" $command
+	expect "$command with an unknown option" 2 "--help" "$kvmi_lat" $command --frobnicate
+done
+expect "report without a file" 2 "No such file" "$kvmi_lat" report nothing.json
+echo '{"schema":' >cut.json
+expect "report of a truncated file" 2 "cut.json: it ends too early" "$kvmi_lat" report cut.json
+expect "record into nowhere" 2 "cannot write no/where" "$kvmi_lat" record -o no/where -- true
+expect "record of no process" 2 "no process id" "$kvmi_lat" record -p x -- true
+expect "pinned nowhere" 2 "bpftool prog loadall" "$kvmi_lat" report --pinned "$dir/pins"
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
+	[ "$(cat /proc/sys/kernel/unprivileged_bpf_disabled 2>/dev/null || echo 0)" != 0 ]; then
+	chmod 755 "$dir"
+	expect "record without privileges" 2 "run it as root" \
+		setpriv --reuid 65534 --clear-groups "$kvmi_lat" record -o /tmp/never.json -- true
+fi
+
+if ! "$kvmi_lat" record -o probe.json -- true >out 2>err; then
+	echo "ok - the rest # SKIP cannot record here: $(head -n 1 err)"
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+	exit
+fi
+
+cat >speaker <<'SCRIPT'
+#!/bin/sh
+# Speaks the control protocol: each argument is a line, the answers go to stdout.
+fds=${KVMI_LAT_CONTROL#fd:}
+exec 3>"/proc/self/fd/${fds%,*}" 4<"/proc/self/fd/${fds#*,}"
+for line; do
+	echo "$line" >&3
+	read -r answer <&4
+	echo "$answer"
+done
+echo '{"entries":[{"case":"a","observer":"attached","repetition":0,"n":2,"mean":1.5,"extra":true},
+	{"case":"b","skipped":"because"}]}' >"$KVMI_LAT_ENTRIES"
+SCRIPT
+chmod +x speaker
+
+answers()
+{
+	"$kvmi_lat" record -o run.json -- ./speaker detach attach attach "begin a" "begin b" end end \
+		"begin a" detach end attach "begin " frobnicate "begin b" detach >answers 2>err || return
+	tr '\n' '|' <answers
+}
+expect "control protocol" 0 "ack|ack|ack|ack|error case a has not ended|ack|error no case has begun|\
+ack|ack|ack|ack|error begin needs a name|error unknown command frobnicate|ack|ack|" answers
+expect "entries go into the run file unchanged" 0 '{"case":"b","skipped":"because"}' cat run.json
+expect "cases go into the run file" 0 '"counters":{"a":{"exits":' cat run.json
+expect "a case left open is in the run file" 0 '"b":{"exits":' cat run.json
+expect "what was run is in the run file" 0 '"command":["./speaker","detach"' cat run.json
+expect "report of it" 0 "skipped: because" "$kvmi_lat" report run.json
+expect "report of one case" 0 "observer" "$kvmi_lat" report --case a run.json
+expect "report of a case that is not there" 2 "no case z" "$kvmi_lat" report --case z run.json
+expect "report as JSON" 0 '"skipped": "because"' "$kvmi_lat" report --json run.json
+expect "report of two files as JSON" 0 '[' "$kvmi_lat" report --json run.json run.json
+
+expect "command fails" 1 "exit status 3" "$kvmi_lat" record -o failed.json -- sh -c 'exit 3'
+expect "its run file is there all the same" 0 '"schema":"kvmi-lat-run/1"' cat failed.json
+expect "command ends by a signal" 1 "signal 9" "$kvmi_lat" record -- sh -c 'kill -9 $$'
+expect "no such command" 2 "cannot run ./nothing" "$kvmi_lat" record -o none.json -- ./nothing
+expect "which leaves no run file" 1 "" test -e none.json
+expect "bad entries" 2 "entries" "$kvmi_lat" record -- sh -c 'echo x >"$KVMI_LAT_ENTRIES"'
+
+# stop SIGNAL: what was measured is written, nothing stays behind
+stop()
+{
+	rm -f run.json
+	"$kvmi_lat" record -o run.json -- sh -c 'echo $$ >pid; exec sleep 60' &
+	recorder=$!
+	while ! [ -s pid ]; do
+		sleep 0.1
+	done
+	kill "-$1" $recorder
+	wait $recorder
+	status=$?
+	if kill -0 "$(cat pid)" 2>/dev/null; then
+		echo "the command lives on"
+		kill "$(cat pid)"
+		return 99
+	fi
+	rm pid
+	[ -s run.json ] || return 98
+	return $status
+}
+expect "SIGTERM" 1 "ended by signal 15" stop TERM
+# A shell starts background jobs with SIGINT ignored, and sleep inherits that: so only here.
+expect "SIGINT" 1 "ended by signal 2" env -i PATH="$PATH" sh -c '
+	timeout --foreground --preserve-status -s INT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
+expect "no temporary files" 1 "" sh -c 'ls | grep "json\\."'
+expect "no directories of ours" 2 "" sh -c 'ls -d "${TMPDIR:-/tmp}"/kvmi-lat.?????? 2>/dev/null'
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -205,8 +205,14 @@ struct case_summary *summarize(const struct run *run, unsigned int *nr)
 	*nr = 0;
 	if (!cases)
 		return NULL;
-	json_array_foreach(run->entries, i, entry)
-		add_case(cases, nr, json_string_value(json_object_get(entry, "case")));
+	/* Those that did not run come last. */
+	for (int skipped = 0; skipped < 2; skipped++) {
+		json_array_foreach(run->entries, i, entry) {
+			if (!json_object_get(entry, "skipped") == !skipped)
+				add_case(cases, nr,
+					 json_string_value(json_object_get(entry, "case")));
+		}
+	}
 	for (i = 0; i < run->nr_cases; i++)
 		add_case(cases, nr, run->cases[i].name);
 	for (i = 0; i < *nr; i++)

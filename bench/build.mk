@@ -20,3 +20,18 @@ build/bench/kvmi-bench: $(KVMI_BENCH_OBJS) $(LIBVMM) $(LIBKVMI)
 	$(call msg,CXXLD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lbenchmark -ljansson -lpthread
+
+# Tests of the VMM itself; they run in the lab. cmocka is a shared library only, too.
+PROGS += build/tests/lab/test_vmm
+
+build/tests/lab/test_vmm: build/tests/lab/test_vmm.o build/tests/lab/vmm_guests.o $(LIBVMM)
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lpthread
+
+UNIT_TESTS += build/tests/unit/test_stats
+
+build/tests/unit/test_stats: tests/unit/test_stats.c bench/stats.c bench/stats.h
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka

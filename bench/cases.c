@@ -46,7 +46,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "cpuid",
 		.what = "CPUID: an exit that KVM handles without leaving the kernel",
-		.lab_hits = 60000,
+		.lab_hits = 80000,
 		.guest = GUEST(cpuid),
 	},
 	{

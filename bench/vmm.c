@@ -157,8 +157,8 @@ static void set_gate(struct vmm *vm, unsigned int vector, uint64_t rip)
 {
 	uint64_t *gate = (void *)(vm->mem + GUEST_IDT + vector * 16);
 
-	/* Interrupt gate, present; DPL 3, so that int3 works from user mode too. */
-	gate[0] = (rip & 0xffff) | (uint64_t)GUEST_CS << 16 | 0xee00ULL << 32 |
+	/* Trap gate (interrupts stay on), present; DPL 3, so that int3 works from user mode too. */
+	gate[0] = (rip & 0xffff) | (uint64_t)GUEST_CS << 16 | 0xef00ULL << 32 |
 		  (rip >> 16 & 0xffff) << 48;
 	gate[1] = rip >> 32;
 }
@@ -342,7 +342,11 @@ int vmm_vcpu_start(struct vmm_vcpu *v, uint64_t rip)
 	struct kvm_sregs sregs;
 	struct kvm_regs regs = {
 		.rip = GUEST_RUNTIME + (guest_runtime_entry - guest_runtime_start),
-		.rflags = 2,
+		/*
+		 * Interrupts on, though none is ever injected: with them off, Bochs does not leave the
+		 * guest for the host's interrupts either, and a guest that spins spins for ever.
+		 */
+		.rflags = 0x202,
 		.rsp = GUEST_STACK + (v->index + 1) * PAGE,
 		.rdi = rip,
 	};

@@ -252,6 +252,22 @@ static void test_reply_stored_late(void **state)
 	assert_only_counter(CNT_REPLY_MOVED, 1);
 }
 
+static void test_reply_clock_ahead(void **state)
+{
+	(void)state;
+	vm_exit(1000);
+	bp_send(1100);
+	event(BP, 1, 1200);
+	command(1900);
+	/* the vCPU's clock, read before, says 2500 a moment later */
+	reply(BP, 1, RETRY, 2510);
+	command_done(2500);
+	bp_recv(RETRY, 3000);
+	entry(3100);
+	assert_stages(100, 100, 1310 - 600, 600, 490, 100);
+	assert_no_counter();
+}
+
 static void test_command_without_its_end(void **state)
 {
 	(void)state;
@@ -627,6 +643,7 @@ int main(void)
 		cmocka_unit_test_setup(test_command_across_reply, setup),
 		cmocka_unit_test_setup(test_several_commands, setup),
 		cmocka_unit_test_setup(test_reply_stored_late, setup),
+		cmocka_unit_test_setup(test_reply_clock_ahead, setup),
 		cmocka_unit_test_setup(test_command_without_its_end, setup),
 		cmocka_unit_test_setup(test_command_outside_an_event, setup),
 		cmocka_unit_test_setup(test_lost_exit, setup),

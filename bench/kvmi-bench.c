@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +102,6 @@ static void report(struct gbench_state *st, const struct job *j, const struct st
 	gbench_counter(st, "hits", e->hits);
 	if (e->events >= 0)
 		gbench_counter(st, "events", e->events);
-	gbench_counter(st, "cpu", e->cpu);
-	if (e->introspector_cpu >= 0)
-		gbench_counter(st, "introspector_cpu", e->introspector_cpu);
 	if (!strcmp(opt.lab, "bochs"))
 		gbench_label(st, "unit: instructions");
 	if (opt.recorded && entries_add(e))
@@ -421,6 +419,14 @@ static int parse_options(int argc, char **argv)
 	return -1;
 }
 
+static void add_context(const char *key, int value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", value);
+	gbench_context(key, text);
+}
+
 int main(int argc, char **argv)
 {
 	static const char min_time[] = "--benchmark_min_time=";
@@ -444,6 +450,7 @@ int main(int argc, char **argv)
 		return status;
 	if (control_open())
 		return 2;
+	signal(SIGPIPE, SIG_IGN); /* a recorder that is gone is an error with a message */
 	opt.recorded = control_present() || entries_wanted();
 
 	/* They are attached when we start; what comes before the first case is no one's business. */
@@ -451,6 +458,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kvmi-bench: %s\n", control_error());
 		return 1;
 	}
+	add_context("cpu", opt.cpus.vcpu);
+	add_context("introspector_cpu", opt.cpus.introspector);
 	if (opt.lab[0]) {
 		gbench_context("kvmi_lab", opt.lab);
 		if (!strcmp(opt.lab, "bochs"))

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Turns run files into one gnuplot script: per graph a title, labels, data, and a call of the file that draws it.
+#
+# Input: an array of {"file": name, "run": run file}. Whatever comes out of a run file goes into single quotes
+# (gnuplot runs what stands between backquotes in double ones) or is a number.
+
+def clean: tostring | gsub("[\\x00-\\x1f]"; " ");
+def quoted: "'" + (clean | gsub("'"; "''")) + "'";
+def file_name: if . == "" then "command" else gsub("[^A-Za-z0-9._-]"; "_") | sub("^\\."; "_") end;
+
+# 1234567.8 -> 1,234,567.8
+def thousands:
+	tostring | capture("^(?<sign>-?)(?<whole>[0-9]+)(?<rest>.*)$")
+	| .whole as $w
+	| [range(($w | length) % 3; ($w | length) + 1; 3) as $stop
+		| $w[([$stop - 3, 0] | max):$stop] | select(. != "")] as $groups
+	| .sign + ($groups | join(",")) + .rest;
+def round_to($digits): pow(10; $digits) as $p | (. * $p | round) / $p;
+def figure: (if fabs < 1000 then round_to(1) else round end) | thousands;
+def percent: 100 * . | round_to(1) | tostring | (if test("\\.") then . else . + ".0" end) + " %";
+
+def median: sort | length as $n | (.[($n - 1) / 2 | floor] + .[$n / 2 | floor]) / 2;
+
+# --- what a run says about its machine ---
+
+def vendor: {vmx: "VMX (Intel)", svm: "SVM (AMD)"}[.machine // ""] // "unknown machine";
+def backend: {
+	bochs: "Bochs lab", host: "host", "qemu-tcg": "QEMU (TCG) lab", "qemu-kvm": "QEMU (nested KVM) lab"
+	}[.backend // ""] // "unknown backend";
+def unit: .unit;
+def unit_note: if .unit == "instructions" then "(path length in the lab; not time)" else "" end;
+def series: .kernel_build.series // "" | if . == "" or . == "stock" then . else "series " + .[:12] end;
+def kernel: "Linux " + (.kernel // "unknown") + (series | if . == "" then "" else ", " + . end);
+def cpu: .cpu // "unknown CPU" | gsub("\\((R|TM|tm)\\)"; "") | sub(" CPU @.*"; "") | gsub(" +"; " ");
+def seed: if .seed == null then empty else "seed \(.seed)" end;
+def machine_id: (.machine // "unknown") + (if .backend == "bochs" then "" else "-" + (.backend // "unknown") end);
+
+def uniq_join: reduce .[] as $x ([]; if index([$x]) then . else . + [$x] end) | join(", ");
+def seeds: [.[] | .seed | select(. != null)] | unique
+	| if length == 0 then [] elif length == 1 then ["seed \(.[0])"]
+	elif length <= 6 then ["seeds " + (map(tostring) | join(", "))] else ["\(length) seeds"] end;
+# one line for all runs of a graph
+def where: map(.run.fingerprint)
+	| [(map(kernel) | uniq_join), (map(backend + ", " + cpu) | uniq_join)] + seeds | join("; ");
+def footnote: .[0].run.fingerprint
+	| if .unit == "instructions"
+	then "Path length, not time: it compares kernels and code paths on one vendor, never vendors."
+	elif .backend != "host" then "Not bare metal: an emulated or nested machine."
+	else "" end;
+
+def common:
+	"subtitle = \(where | quoted)",
+	"footnote = \(footnote | quoted)",
+	"unit = \(.[0].run.fingerprint | unit | quoted)",
+	"unit_note = \(.[0].run.fingerprint | unit_note | quoted)";
+
+# What tells the runs of one graph apart.
+def run_labels:
+	map(.run.fingerprint) as $f
+	| (($f | map(kernel) | unique | length) > 1) as $kernels
+	| (($f | map(.seed) | unique | length) > 1) as $seeds
+	| [range(length) as $i
+		| if length == 1 then ""
+		else [if $kernels then $f[$i] | kernel else empty end, if $seeds then $f[$i] | seed else empty end]
+			| join(", ") end] as $labels
+	| if length > 1 and ($labels | unique | length) < length then map(.file) else $labels end;
+
+# --- percentiles ---
+
+# Entries of one case and observer -> one curve: figure by figure the median of the repetitions. The maximum
+# stands where it begins: a single sample of n is the top 1/n.
+def curve($caption):
+	(map(.n) | min) as $n
+	| {
+		label: ($caption + ": n = " + (map(.n) | add | thousands)
+			+ (if length > 1 then " in \(length) repetitions" else "" end)
+			+ ", mean " + (map(.mean) | median | figure) + ", max " + (map(.max) | median | figure)),
+		points: ([.[0].quantiles[][0] | select(. < 1 and 1 / (1 - .) <= $n * 0.999)] as $qs
+			| [. as $entries | $qs[] as $q
+				| {x: (1 / (1 - $q)), q: $q,
+				   y: ([$entries[].quantiles[] | select(.[0] == $q)[1]] | median)}]
+			+ [{x: ([$n, 2] | max), q: 1, y: (map(.max) | median)}])
+	};
+
+def marked: . as $q | [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1] | index([$q]) != null;
+
+def ticks($lo; $hi):
+	(if $hi / $lo > 30 then [1, 2, 5] elif $hi / $lo > 6 then [1, 1.5, 2, 3, 4, 5, 6, 8]
+		else [range(10; 100) | . / 10 | select(. * 10 % (if $hi / $lo > 2.2 then 5 else 2 end) == 0)] end) as $m
+	| [range(($lo | log10 | floor); ($hi | log10 | floor) + 1) as $e | $m[] * pow(10; $e) | round_to(3)
+		| select(. >= $lo and . <= $hi)]
+	| map((thousands | quoted) + " \(.)") | join(", ");
+
+def percentile_graph($name; $title; $runs; $curves):
+	([$curves[].points[].y] | {lo: ([min, 0.1] | max), hi: ([max, 0.2] | max)}
+		| {lo: (.lo * 0.8), hi: ([.hi * 1.3, .lo * 2] | max)}) as $y
+	| ([$curves[].points[-1].x] | max * 1.4) as $right
+	| "reset session",
+	"name = \($name | quoted)",
+	"title = \($title | quoted)",
+	($runs | common),
+	"curves = \($curves | length)",
+	"array label[\($curves | length)] = [\($curves | map(.label | quoted) | join(", "))]",
+	"set xrange [1:\($right)]",
+	"set yrange [\($y.lo):\($y.hi)]",
+	"set ytics (\(ticks($y.lo; $y.hi)))",
+	"$curve << END",
+	($curves[] | (.points[] | "\(.x) \(.y) \(if .q | marked then .y else "NaN" end)"), "", ""),
+	"END",
+	"load 'percentiles.gp'";
+
+def entries($case): [.run.entries[] | select(.case == $case and .skipped == null and (.quantiles // [] | length) > 0)];
+def observers($case): . as $r | ["none", "detached", "attached"] | map(select(. as $o | any($r | entries($case)[]; .observer == $o)));
+def observer_label: {none: "not observed", detached: "BPF detached", attached: "BPF attached"}[.] // .;
+
+def cases: reduce (.[] | .run.entries[] | .case) as $c ([]; if index([$c]) then . else . + [$c] end);
+
+def case_curves($case):
+	. as $runs | run_labels as $labels
+	| [range(length) as $i | $runs[$i] | observers($case)[] as $o
+		| [entries($case)[] | select(.observer == $o)]
+		| curve(($o | observer_label) + ($labels[$i] | if . == "" then "" else ", " + . end))];
+
+# The cases side by side, as they are without an observer.
+def ladder_curves:
+	. as $runs | run_labels as $labels
+	| [cases[] as $case | range(length) as $i | $runs[$i] | (observers($case) | map(select(. != "attached"))[0]) as $o
+		| select($o != null) | [entries($case)[] | select(.observer == $o)]
+		| curve($case + ($labels[$i] | if . == "" then "" else ", " + . end))];
+
+def percentiles($id):
+	. as $runs | (.[0].run.fingerprint) as $f
+	| (cases[] as $case | ($runs | case_curves($case)) as $c | select($c | length > 0)
+		| percentile_graph("percentiles-\($case | file_name)-\($id)";
+			"\($case), \($f | vendor): guest's own clock, hit to hit"; $runs; $c)),
+	(ladder_curves as $c | select($c | length > 1)
+		| percentile_graph("percentiles-\($id)";
+			"\($f | vendor): guest's own clock, hit to hit, BPF detached"; $runs; $c));
+
+# --- stages ---
+
+# four to eight of them
+def linear_ticks($hi):
+	pow(10; $hi / 4 | log10 | floor) as $p
+	| ([1, 2, 5] | map(. * $p) | map(select($hi / . >= 4))[-1]) as $step
+	| [range(0; $hi / $step | floor + 1) | . * $step | round_to(3) | (thousands | quoted) + " \(.)"] | join(", ");
+
+def stage_names: ["dispatch", "build", "introspector", "commands", "wake", "act"];
+
+def stage_graph($id; $class):
+	. as $runs | (.[0].run.fingerprint) as $f
+	| [.[] | .run.stages[] | select({case, event, action} == $class)] as $stages
+	| ([$stages[] | select(.stage == "total") | .count] | add) as $n
+	# over the count of events, not of the stage: they add up
+	| [stage_names[] as $s | {stage: $s, mean: (([$stages[] | select(.stage == $s) | .sum] | add // 0) / $n)}] as $means
+	| ($means | map(.mean) | add) as $total
+	| "reset session",
+	"name = \("stages-\($class.case | file_name)\(if $class.action == "retry" or $class.action == "none" then "" else "-" + $class.action end)-\($id)" | file_name | quoted)",
+	"title = \("\(if $class.case == "" then $class.event else $class.case end), \($f | vendor): stages from VM exit to VM entry" | quoted)",
+	($runs | common),
+	"subtitle2 = \("\($class.event) event answered \($class.action | ascii_upcase), mean of n = \($n | thousands) events, BPF attached" | quoted)",
+	"set xtics (\(linear_ticks($total)))",
+	"total = \($total)",
+	"total_text = \($total | figure | quoted)",
+	"stages = \($means | length)",
+	"array stage[\($means | length)] = [\($means | map(.stage | quoted) | join(", "))]",
+	"array mean_text[\($means | length)] = [\($means | map(.mean | figure | quoted) | join(", "))]",
+	"array share_text[\($means | length)] = [\($means | map(.mean / $total | percent | quoted) | join(", "))]",
+	"$stages << END",
+	(foreach $means[] as $m ({end: 0}; {begin: .end, end: (.end + $m.mean)}; "\(.begin) \(.end)")),
+	"END",
+	"load 'stages.gp'";
+
+def stages($id):
+	([.[] | .run.stages[] | select(.stage == "dispatch") | {case, event, action}] | unique) as $classes
+	| if $classes == [] then "# no event: " + (map(.file) | join(", ") | clean)
+	else stage_graph($id; $classes[]) end;
+
+# --- all ---
+
+# Sums of different kernels are no mean of anything: stages go by kernel, too.
+def by_kernel($id):
+	group_by(.run.fingerprint | kernel) as $groups
+	| $groups[] | stages($id + (if ($groups | length) == 1 then ""
+		else "-" + (.[0].run.fingerprint | (.kernel // "unknown") + "-" + (.kernel_build.series // "" | .[:12])) end));
+
+group_by(.run.fingerprint | [machine_id, .cpu, .unit]) as $groups
+| ($groups | map(.[0].run.fingerprint | machine_id)) as $ids
+| range($groups | length) as $g
+| $ids[$g] as $base
+# the same kind of machine with another CPU is another machine
+| ($base + (if ([$ids[:$g][] | select(. == $base)] | length) == 0 then ""
+	else "-\([$ids[:$g][] | select(. == $base)] | length + 1)" end)) as $id
+| $groups[$g] | percentiles($id), by_kernel($id)

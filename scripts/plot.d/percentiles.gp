@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Draws guest hit-to-hit over the percentile, on the axis of HdrHistogram's plots: every step is a tenth of what is left.
+
+load 'style.gp'
+set logscale x 10
+set logscale y 10
+set xtics ('0 %%' 1, '50 %%' 2, '90 %%' 10, '99 %%' 100, '99.9 %%' 1000, '99.99 %%' 10000, '99.999 %%' 100000, '99.9999 %%' 1000000)
+set xlabel 'percentile of all hits; the last point is the maximum'
+set ylabel 'hit to hit, '.unit.(unit_note eq '' ? '' : "\n".unit_note)
+set border 3
+set grid linetype 1 dashtype solid linecolor rgb '#d0d0d0' linewidth 0.5
+bottom = 0.07 + 0.042 * curves
+set lmargin at screen 0.15
+set rmargin at screen 0.96
+set tmargin at screen 0.86
+set bmargin at screen bottom + 0.13
+set key at screen 0.02, screen bottom left top Left reverse vertical samplen 5 spacing 1.2 height 0 width 0
+
+do for [format in 'png svg'] {
+	eval(terminal(format))
+	set output name.'.'.format
+	plot for [i = 1:curves] $curve index i - 1 using 1:2 with lines linetype i notitle, \
+		for [i = 1:curves] $curve index i - 1 using 1:3 with points linetype i pointsize 1.2 notitle, \
+		for [i = 1:curves] 1 / 0 with linespoints linetype i pointsize 1.2 title label[i]
+	unset output
+}

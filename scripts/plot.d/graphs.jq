@@ -85,15 +85,17 @@ def curve($caption):
 def marked: . as $q | [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1] | index([$q]) != null;
 
 def ticks($lo; $hi):
-	(if $hi / $lo > 30 then [1, 2, 5] elif $hi / $lo > 6 then [1, 1.5, 2, 3, 4, 5, 6, 8]
-		else [range(10; 100) | . / 10 | select(. * 10 % (if $hi / $lo > 2.2 then 5 else 2 end) == 0)] end) as $m
+	(if $hi / $lo > 30 then [1, 2, 5]
+		elif $hi / $lo > 6 then [1, 1.5, 2, 3, 4, 5, 6, 8]
+		elif $hi / $lo > 2.5 then [1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9]
+		else [range(20; 200) | . / 20 | select(. < 2 or . * 20 % 10 == 0)] end) as $m
 	| [range(($lo | log10 | floor); ($hi | log10 | floor) + 1) as $e | $m[] * pow(10; $e) | round_to(3)
 		| select(. >= $lo and . <= $hi)]
 	| map((thousands | quoted) + " \(.)") | join(", ");
 
 def percentile_graph($name; $title; $runs; $curves):
 	([$curves[].points[].y] | {lo: ([min, 0.1] | max), hi: ([max, 0.2] | max)}
-		| {lo: (.lo * 0.8), hi: ([.hi * 1.3, .lo * 2] | max)}) as $y
+		| {lo: (.lo * 0.85), hi: ([.hi * 1.3, .lo * 2] | max)}) as $y
 	| ([$curves[].points[-1].x] | max * 1.4) as $right
 	| "reset session",
 	"name = \($name | quoted)",

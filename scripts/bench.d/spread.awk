@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Shows the means of several runs side by side and how far each is from the median; fails if one is beyond the limit.
+# Input: lines of run, machine, case, what, mean. Run names that end alike on two machines are one column.
+
+function median(row, n,	i, j, v, t)
+{
+	n = split(values[row], v, " ")
+	for (i = 2; i <= n; i++)
+		for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) {
+			t = v[j]
+			v[j] = v[j - 1]
+			v[j - 1] = t
+		}
+	return (v[int((n + 1) / 2)] + v[int((n + 2) / 2)]) / 2
+}
+
+function figure(x)
+{
+	return sprintf((x < 100000) ? "%.1f" : "%.0f", x)
+}
+
+{
+	column = $1
+	sub(/^.*-/, "", column)
+	if (!(column in have_column)) {
+		have_column[column]
+		columns[++nr_columns] = column
+	}
+	row = $2 "\t" $3 "\t" $4
+	if (!(row in values))
+		rows[++nr_rows] = row
+	values[row] = values[row] " " $5
+	mean[row, column] = $5
+}
+
+END {
+	for (r = 1; r <= nr_rows; r++) {
+		split(rows[r], part, "\t")
+		if (part[1] != machine) {
+			machine = part[1]
+			printf "%s%s: means of %d runs\n%-18s %-28s", (r > 1 ? "\n" : ""), machine, nr_columns, "case", "what"
+			for (c = 1; c <= nr_columns; c++)
+				printf " %12s", columns[c]
+			printf " %12s %9s\n", "median", "off by"
+		}
+		printf "%-18s %-28s", part[2], part[3]
+		middle = median(rows[r])
+		far = 0
+		for (c = 1; c <= nr_columns; c++) {
+			if (!((rows[r], columns[c]) in mean)) {
+				printf " %12s", "-"
+				incomplete = 1
+				continue
+			}
+			x = mean[rows[r], columns[c]]
+			printf " %12s", figure(x)
+			off = x > middle ? x - middle : middle - x
+			off = middle ? 100 * off / middle : off ? 100 : 0
+			if (off > far)
+				far = off
+		}
+		printf " %12s %7.3f %%%s\n", figure(middle), far, (far > limit ? "  <-- too far" : "")
+		if (far > limit)
+			too_far++
+		if (far > farthest)
+			farthest = far
+	}
+	printf "\nfarthest from its median: %.3f %%, limit %s %%", farthest, limit
+	if (too_far)
+		printf "; %d of %d means are beyond it", too_far, nr_rows
+	printf "\n"
+	if (incomplete)
+		print "not every run has everything"
+	exit (too_far || incomplete)
+}

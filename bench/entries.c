@@ -55,13 +55,13 @@ int entries_add(const struct entry *e)
 	if (!entries_wanted())
 		return 0;
 
-	o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i}", "case", e->name,
-		      "observer", e->observer, "repetition", (int)e->repetition, "n",
+	o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:s}", "case",
+		      e->name, "observer", e->observer, "repetition", (int)e->repetition, "n",
 		      (json_int_t)e->stats->n, "hits", (json_int_t)e->hits, "tsc_khz",
 		      (json_int_t)e->tsc_khz, "mean", ns(stats_mean(e->stats), e->tsc_khz), "min",
 		      ns(stats_quantile(e->stats, 0), e->tsc_khz), "max",
 		      ns(stats_quantile(e->stats, 1), e->tsc_khz), "quantiles",
-		      quantiles(e->stats, e->tsc_khz), "cpu", e->cpu);
+		      quantiles(e->stats, e->tsc_khz), "cpu", e->cpu, "sched", e->sched);
 	if (!o)
 		return -ENOMEM;
 	if (e->events >= 0)

@@ -15,6 +15,7 @@
  * @hits: counted by the guest
  * @events: received by the introspector, -1 not an event case
  * @introspector_cpu: -1 none
+ * @sched: "fifo" or "other", of vCPU and introspector
  */
 struct entry {
 	const char *name;
@@ -26,6 +27,7 @@ struct entry {
 	long tsc_khz;
 	int cpu;
 	int introspector_cpu;
+	const char *sched;
 };
 
 /* Are they wanted? That is, is there KVMI_LAT_ENTRIES=PATH in the environment? */

@@ -30,6 +30,9 @@ static const char help[] =
 	"      --cpu=N               bind the vCPU to this CPU (default: the first allowed)\n"
 	"      --introspector_cpu=N  bind the introspector to this one (default: the second allowed,\n"
 	"                            the vCPU's own if there is but one)\n"
+	"      --sched=other|fifo    scheduling policy of vCPU and introspector (default: fifo in the\n"
+	"                            Bochs lab, where the order of wake-ups on its one CPU would\n"
+	"                            otherwise depend on what ran before; other elsewhere)\n"
 	"      --list                list the cases, and which of them can run here\n"
 	"      --probe-int3          run one int3 guest; exit 0 if #BP exits arrive here, else 1\n"
 	"      --probe-kvmi          exit 0 if this kernel has introspection, switched on, else 1\n"
@@ -53,8 +56,9 @@ static struct {
 	uint64_t hits; /* 0: not given */
 	struct case_cpus cpus;
 	double target_s;
-	bool recorded; /* counts must be known beforehand: each case runs once per repetition */
-	char lab[16];  /* the lab's backend, "" on a host */
+	bool recorded;	   /* counts must be known beforehand: each case runs once per repetition */
+	char lab[16];	   /* the lab's backend, "" on a host */
+	const char *sched; /* "fifo" or "other" */
 	bool failed;
 } opt = {.target_s = TARGET_SECONDS};
 
@@ -166,6 +170,7 @@ static void run_job(struct gbench_state *st, void *arg)
 			.events = case_events(cs),
 			.tsc_khz = case_tsc_khz(cs),
 			.cpu = opt.cpus.vcpu,
+			.sched = opt.sched,
 			.introspector_cpu = j->c->introspected ? opt.cpus.introspector : -1,
 		};
 		if (case_close(cs) && ok) {
@@ -359,12 +364,36 @@ static int probe_kvmi(void)
 	return have ? 0 : 1;
 }
 
-enum { OPT_HITS = 1, OPT_CPU, OPT_INTROSPECTOR_CPU, OPT_LIST, OPT_PROBE_INT3, OPT_PROBE_KVMI };
+/* The introspector inherits it. */
+static int set_scheduler(void)
+{
+	bool fifo = !strcmp(opt.sched, "fifo");
+	struct sched_param param = {.sched_priority = fifo ? 1 : 0};
+
+	if (!sched_setscheduler(0, fifo ? SCHED_FIFO : SCHED_OTHER, &param))
+		return 0;
+	fprintf(stderr,
+		"kvmi-bench: cannot set scheduling policy %s: %s; run as root, or with "
+		"--sched=other\n",
+		opt.sched, strerror(errno));
+	return -errno;
+}
+
+enum {
+	OPT_HITS = 1,
+	OPT_CPU,
+	OPT_INTROSPECTOR_CPU,
+	OPT_SCHED,
+	OPT_LIST,
+	OPT_PROBE_INT3,
+	OPT_PROBE_KVMI,
+};
 
 static const struct option options[] = {
 	{"hits", required_argument, NULL, OPT_HITS},
 	{"cpu", required_argument, NULL, OPT_CPU},
 	{"introspector_cpu", required_argument, NULL, OPT_INTROSPECTOR_CPU},
+	{"sched", required_argument, NULL, OPT_SCHED},
 	{"list", no_argument, NULL, OPT_LIST},
 	{"probe-int3", no_argument, NULL, OPT_PROBE_INT3},
 	{"probe-kvmi", no_argument, NULL, OPT_PROBE_KVMI},
@@ -398,6 +427,14 @@ static int parse_options(int argc, char **argv)
 				return 2;
 			opt.cpus.introspector = value;
 			own_introspector_cpu = true;
+			break;
+		case OPT_SCHED:
+			if (strcmp(optarg, "fifo") && strcmp(optarg, "other")) {
+				fprintf(stderr, "kvmi-bench: --sched=%s: other or fifo is wanted\n",
+					optarg);
+				return 2;
+			}
+			opt.sched = optarg;
 			break;
 		case OPT_LIST:
 			return list_cases();
@@ -445,9 +482,12 @@ int main(int argc, char **argv)
 	find_lab();
 	if (find_cpus())
 		return 1;
+	opt.sched = strcmp(opt.lab, "bochs") ? "other" : "fifo";
 	status = parse_options(argc, argv);
 	if (status >= 0)
 		return status;
+	if (set_scheduler())
+		return 1;
 	if (control_open())
 		return 2;
 	signal(SIGPIPE, SIG_IGN); /* a recorder that is gone is an error with a message */
@@ -460,6 +500,7 @@ int main(int argc, char **argv)
 	}
 	add_context("cpu", opt.cpus.vcpu);
 	add_context("introspector_cpu", opt.cpus.introspector);
+	gbench_context("sched", opt.sched);
 	if (opt.lab[0]) {
 		gbench_context("kvmi_lab", opt.lab);
 		if (!strcmp(opt.lab, "bochs"))

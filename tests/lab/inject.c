@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Loads the BPF program that looks into the VMCB, and judges what it saw. */
+#include "inject.h"
+#include "lab.h"
+#include "vmcb.skel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct inject {
+	struct vmcb_bpf *skel;
+};
+
+static bool nrips_in_use(void)
+{
+	FILE *f = fopen("/sys/module/kvm_amd/parameters/nrips", "re");
+	int c = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	return c == '1' || c == 'Y';
+}
+
+void inject_say_nrips(void)
+{
+	if (lab_is_svm())
+		printf("# kvm_amd.nrips=%d\n", nrips_in_use());
+}
+
+struct inject *inject_open(void)
+{
+	struct inject *in = calloc(1, sizeof(*in));
+	int ret;
+
+	if (!in)
+		fail("no memory");
+	in->skel = vmcb_bpf__open_and_load();
+	if (!in->skel)
+		fail("the BPF program that looks into the VMCB cannot be loaded");
+	ret = vmcb_bpf__attach(in->skel);
+	if (ret)
+		fail("the BPF program that looks into the VMCB cannot be attached: %s",
+		     strerror(-ret));
+	return in;
+}
+
+void inject_check(struct inject *in, uint64_t n, uint64_t bp)
+{
+	const struct vmcb_bpf__bss *seen = in->skel->bss;
+
+	note("VMCB at the injection: RIP int3 %+lld, nRIP int3 %+lld", (long long)(seen->rip - bp),
+	     (long long)(seen->next_rip - bp));
+	check_eq(seen->injections, n);
+	if (nrips_in_use()) {
+		check_eq(seen->rip, bp);
+		check_eq(seen->next_rip, bp + 1);
+	} else {
+		check_eq(seen->rip, bp + 1);
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What KVM injects on SVM, looked up in the VMCB by BPF. */
+#ifndef INJECT_H
+#define INJECT_H
+
+#include <stdint.h>
+
+struct inject;
+
+/* Watches from now on. */
+struct inject *inject_open(void);
+
+/*
+ * There must have been @n injections of #BP, the latest of an int3 of one byte at @bp, so that the CPU
+ * delivers it with RIP behind: by nRIP where KVM uses that, otherwise by RIP itself.
+ */
+void inject_check(struct inject *in, uint64_t n, uint64_t bp);
+
+/* Prints what kvm_amd.nrips is, as a TAP comment; nothing on VMX. */
+void inject_say_nrips(void);
+
+#endif /* INJECT_H */

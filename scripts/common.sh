@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # What the scripts share: messages, cleaning up, asking for commands and packages. Sourced with $root set.
 
 set -u
@@ -59,9 +59,11 @@ free_mb()
 	df -Pm "$_dir" | awk 'NR == 2 { print $4 }'
 }
 
-is_number()
+# in_range NUMBER MIN MAX
+in_range()
 {
 	case $1 in
-	'' | *[!0-9]*) return 1 ;;
+	'' | *[!0-9]* | ??????????*) return 1 ;;
 	esac
+	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }

@@ -1,0 +1,188 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# scripts/kernel against a kernel of a few files: cache, configuration check, failures, Ctrl-C, the git round trip.
+# shellcheck disable=SC2016,SC2317 # stubs are single-quoted on purpose, conditions are called by name
+
+. "$(dirname "$0")/tap.sh"
+
+# --- a tree of our own with the real scripts, and a "kernel" whose make does what the test says
+tree="$tmp/a tree"
+mkdir -p "$tree/scripts" "$tree/kernel-patches/linux-6.12" "$tmp/bin" "$tmp/linux/kernel" "$tmp/linux/scripts"
+cp "$root/scripts/common.sh" "$root/scripts/kernel" "$root/scripts/deps" "$tree/scripts/"
+cat >"$tmp/bin/dpkg-query" <<'S'
+#!/bin/sh
+case $* in
+*Version*) printf '%s' "$source_version" ;;
+*) for p; do echo "installed $p"; done ;;
+esac
+S
+printf '#!/bin/sh\necho pahole 1\n' >"$tmp/bin/pahole"
+cat >"$tmp/bin/df" <<'S'
+#!/bin/sh
+printf 'fs blocks used available capacity mounted\n/dev/x 9 9 %s 9%% /\n' "$free_mb"
+S
+chmod +x "$tmp/bin/"*
+cat >"$tmp/linux/Makefile" <<'S'
+tinyconfig:
+	echo CONFIG_TINY=y >$(O)/.config
+olddefconfig:
+	grep -v "$$lose=y" $(O)/.config >$(O)/.c; mv $(O)/.c $(O)/.config
+bzImage:
+	echo making >>$(O)/made
+	@test -z "$$break" || { echo "foo.c:1: error: it broke"; exit 1; }
+	test -z "$$slow" || { echo $$$$ >$(O)/sleeper; exec sleep 60; }
+	mkdir -p $(O)/arch/x86/boot
+	cat kernel/*.c >$(O)/arch/x86/boot/bzImage
+	touch $(O)/System.map $(O)/vmlinux
+S
+printf 'int a;\nint b;\nint c;\n' >"$tmp/linux/kernel/a.c"
+printf 'int z;\n' >"$tmp/linux/kernel/z.c"
+printf '*.o\n# Debian packaging: ignore everything at the top\n/*\n!/debian/\n' >"$tmp/linux/.gitignore"
+(cd "$tmp" && tar -cJf linux-source-6.12.tar.xz linux)
+export source_version=6.12.1-1 free_mb=100000 lose=CONFIG_NONE break='' slow=''
+export KVMI_LAT_SOURCES="$tmp" XDG_CACHE_HOME="$tmp/cache" PATH="$tmp/bin:$PATH"
+export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
+printf 'CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n' >"$tree/kernel-patches/lab.config"
+cache="$XDG_CACHE_HOME/kvmi-lat/kernel"
+
+kernel()
+{
+	run "$tree/scripts/kernel" "$@"
+}
+
+image_has()	{ grep -q "$1" "$(cat "$tmp/out")/bzImage"; }
+times_made()	{ [ "$(wc -l <"$cache/obj-6.12/made")" -eq "$1" ]; }
+no_leftovers()	{ [ -z "$(find "$cache" -mindepth 1 -maxdepth 1 -name ".*" | tee "$tmp/out")" ]; }
+
+# --- room
+free_mb=1000
+kernel build 6.12 --stock
+check "no room: status 1" status_is 1
+check "no room: one line" one_line "$tmp/err"
+check "no room: says how much, where, and what to set" \
+	grep -qE 'needs [0-9]+ MB in .*cache.* 1000 MB free; set XDG_CACHE_HOME' "$tmp/err"
+check "no room: nothing unpacked" [ ! -d "$cache/src-6.12" ]
+free_mb=100000
+
+run env XDG_CACHE_HOME="$tmp/a cache" "$tree/scripts/kernel" build 6.12 --stock
+check "a space in the cache's path, which kbuild refuses: one line that says what to set" \
+	both "one_line $tmp/err" "err_has XDG_CACHE_HOME"
+
+# --- configuration
+lose=CONFIG_B
+kernel build 6.12 --stock
+check "an option that does not survive: status 1" status_is 1
+check "an option that does not survive is named, and only it" \
+	grep -q 'do not survive: CONFIG_B=y$' "$tmp/err"
+lose=CONFIG_NONE
+
+# --- building and the cache
+kernel build 6.12 --stock
+check "stock builds, directory is the only line" both "status_is 0" "one_line $tmp/out"
+stock=$(cat "$tmp/out")
+check "its four files are there" \
+	[ -f "$stock/bzImage" -a -f "$stock/System.map" -a -f "$stock/config" -a -f "$stock/kernel.json" ]
+check "kernel.json says what it is" grep -q '"source":"6.12.1-1","series":"stock"' "$stock/kernel.json"
+made=$(wc -l <"$cache/obj-6.12/made")
+kernel build 6.12 --stock
+check "again: from the cache" times_made "$made"
+check "again: silent, same directory" [ "$(cat "$tmp/out" "$tmp/err")" = "$stock" ]
+
+kernel build 6.12
+check "no series yet: says so" both "status_is 1" "err_has --stock"
+
+# --- the series as a git tree
+kernel tree 6.12
+work="$tree/build/linux-6.12"
+check "tree: clone on branch kvmi" [ "$(git -C "$work" symbolic-ref --short HEAD)" = kvmi ]
+printf 'int a;\nint b2;\nint c;\n' >"$work/kernel/a.c" && git -C "$work" commit -qam 'a: one' -m 'Why: é.'
+printf 'int d;\n' >"$work/kernel/d.c" && git -C "$work" add -A && git -C "$work" commit -qam 'd: two'
+kernel refresh 6.12
+check "refresh writes the series" \
+	[ "$(cat "$tree/kernel-patches/linux-6.12/series")" = "linux-6.12/0001-a-one.patch
+linux-6.12/0002-d-two.patch" ]
+cp -R "$tree/kernel-patches" "$tmp/before"
+rm -rf "$work"
+kernel tree 6.12
+kernel refresh 6.12
+check "tree and refresh change nothing" diff -r "$tmp/before" "$tree/kernel-patches"
+mkdir "$tree/kernel-patches/common"
+git -C "$work" -c sequence.editor=: rebase -q base
+mv "$tree/kernel-patches/linux-6.12/0002-d-two.patch" "$tree/kernel-patches/common/d-two.patch"
+printf 'linux-6.12/0001-a-one.patch\ncommon/d-two.patch\n' >"$tree/kernel-patches/linux-6.12/series"
+kernel refresh 6.12
+check "a patch in common/ stays there" grep -qx 'common/d-two.patch' "$tree/kernel-patches/linux-6.12/series"
+git -C "$work" reset -q --hard HEAD^
+kernel refresh 6.12
+check "a dropped commit takes its patch from the series" \
+	[ "$(cat "$tree/kernel-patches/linux-6.12/series")" = "linux-6.12/0001-a-one.patch" ]
+echo >>"$work/kernel/a.c"
+kernel refresh 6.12
+check "refresh refuses uncommitted changes" both "status_is 1" "err_has committed"
+kernel tree 6.12
+check "tree does not overwrite work" both "status_is 1" "err_has already"
+
+# --- with the series
+kernel build 6.12
+check "with the series: the patch is in" image_has b2
+patched=$(cat "$tmp/out")
+check "with the series: the option is asked for" grep -q CONFIG_KVM_INTROSPECTION=y "$patched/config"
+check "stock: it is not" [ "$(grep -c CONFIG_KVM_INTROSPECTION=y "$stock/config")" -eq 0 ]
+before=$(stat -c %Y.%Z "$cache/src-6.12/kernel/z.c")
+echo '# comment' >>"$tree/kernel-patches/lab.config"
+echo 'CONFIG_D=y' >>"$tree/kernel-patches/lab.config"
+kernel build 6.12 --stock
+check "back to stock: the patch is out" image_has 'int b;'
+check "a new option is another kernel" [ "$(cat "$tmp/out")" != "$stock" ]
+check "files no patch touches are left alone" [ "$before" = "$(stat -c %Y.%Z "$cache/src-6.12/kernel/z.c")" ]
+
+# --- failures
+sed -i 's/^CONFIG_D=y/CONFIG_E=y/' "$tree/kernel-patches/lab.config"
+break=yes
+kernel build 6.12
+check "a failing build: status 1" status_is 1
+check "a failing build: cause and log" grep -q 'error: it broke; log: .*build.log' "$tmp/err"
+break=
+sed -i 's/int b2/int zz/; s/^-int b;/-int nonsense;/' "$tree/kernel-patches/linux-6.12/0001-a-one.patch"
+kernel build 6.12
+check "a patch that does not apply is named" both "status_is 1" "err_has 0001-a-one.patch"
+
+# --- Ctrl-C while it builds, and two at a time
+sed -i 's/^CONFIG_E=y/CONFIG_F=y/' "$tree/kernel-patches/lab.config"
+slow=yes
+rm -f "$cache/obj-6.12/sleeper"
+env --default-signal=INT setsid "$tree/scripts/kernel" build 6.12 --stock >"$tmp/out" 2>"$tmp/err" &
+builder=$!
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	[ ! -s "$cache/obj-6.12/sleeper" ] || break
+	sleep 0.5
+done
+kill -INT "-$builder"
+wait "$builder"
+status=$?
+check "Ctrl-C: status 130" status_is 130
+check "Ctrl-C: says so" err_has interrupted
+check "Ctrl-C: make is gone" [ ! -d "/proc/$(cat "$cache/obj-6.12/sleeper")" ]
+check "Ctrl-C: no half result" no_leftovers
+slow=
+
+"$tree/scripts/kernel" build 6.12 --stock >"$tmp/one" 2>/dev/null &
+first=$!
+kernel build 6.12 --stock
+wait "$first"
+check "two at a time: both get the same kernel" [ "$(cat "$tmp/out")" = "$(cat "$tmp/one")" -a -s "$tmp/one" ]
+
+source_version=6.12.2-1
+kernel build 6.12 --stock
+check "a new source version is another kernel" grep -q 6.12.2-1 "$(cat "$tmp/out")/kernel.json"
+
+kernel list
+check "list shows what there is" out_has 6.12.2-1
+kernel clean
+check "clean drops kernels, keeps sources" [ ! -e "$stock" -a -d "$cache/src-6.12" ]
+kernel clean --all
+check "clean --all drops sources, too" [ ! -d "$cache/src-6.12" ]
+kernel build 5.4
+check "an unknown version: one line" both "status_is 1" "one_line $tmp/err"
+
+finish

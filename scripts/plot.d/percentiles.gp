@@ -9,18 +9,21 @@ set xlabel 'percentile of all hits; the last point is the maximum'
 set ylabel 'hit to hit, '.unit.(unit_note eq '' ? '' : "\n".unit_note)
 set border 3
 set grid linetype 1 dashtype solid linecolor rgb '#d0d0d0' linewidth 0.5
-bottom = 0.07 + 0.042 * curves
+bottom = 0.085 + 0.045 * curves
 set lmargin at screen 0.15
 set rmargin at screen 0.96
 set tmargin at screen 0.86
-set bmargin at screen bottom + 0.13
-set key at screen 0.02, screen bottom left top Left reverse vertical samplen 5 spacing 1.2 height 0 width 0
+set bmargin at screen bottom + 0.145
+set key at screen 0.02, screen bottom left top Left reverse vertical samplen 5
 
 do for [format in 'png svg'] {
 	eval(terminal(format))
+	set label 1 font title_font(format)
+	set ylabel offset (format eq 'png' ? -0.3 : 0.7), 0
+	set key spacing (format eq 'png' ? 1.25 : 1.1)
 	set output name.'.'.format
 	plot for [i = 1:curves] $curve index i - 1 using 1:2 with lines linetype i notitle, \
-		for [i = 1:curves] $curve index i - 1 using 1:3 with points linetype i pointsize 1.2 notitle, \
-		for [i = 1:curves] 1 / 0 with linespoints linetype i pointsize 1.2 title label[i]
+		for [i = 1:curves] $curve index i - 1 using 1:3 with points linetype i pointsize symbol(format) notitle, \
+		for [i = 1:curves] 1 / 0 with linespoints linetype i pointsize symbol(format) title label[i]
 	unset output
 }

@@ -22,12 +22,13 @@ set border 1
 set lmargin at screen 0.145
 set rmargin at screen 0.73
 set tmargin at screen 0.81
-set bmargin at screen 0.19
+set bmargin at screen 0.2
 set style fill solid border rgb '#000000'
 
 array hatch[6] = [3, 4, 1, 6, 2, 5]
 do for [format in 'png svg'] {
 	eval(terminal(format))
+	set label 1 font title_font(format)
 	set output name.'.'.format
 	plot for [i = 1:stages] $stages every ::i - 1::i - 1 using (0):(0.7):1:2:(0.3):(1.1) with boxxyerror \
 			fillstyle pattern hatch[i] border rgb '#000000' linetype i % 8 + 1 dashtype solid linewidth 0.6, \

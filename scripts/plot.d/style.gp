@@ -22,9 +22,12 @@ set linetype cycle 8
 
 terminal(format) = format eq 'png' ? \
 	sprintf("set terminal pngcairo noenhanced size %d,%d font '%s,17' linewidth 2.5 dashlength 2.5", width, height, face) : \
-	sprintf("set terminal svg noenhanced size %d,%d font '%s,22' linewidth 2.5 dashlength 2.5 background '#ffffff'", width, height, face)
+	sprintf("set terminal svg noenhanced size %d,%d font '%s,21' linewidth 2.5 dashlength 2.5 background '#ffffff'", width, height, face)
+title_font(format) = format eq 'png' ? face.',20' : face.',25'
+# one size of symbol is twice as large in an SVG
+symbol(format) = format eq 'png' ? 1.2 : 0.6
 
-set label 1 title at screen 0.02, screen 0.96 left font face.':Bold'
+set label 1 title at screen 0.02, screen 0.96 left
 set label 2 subtitle at screen 0.02, screen 0.91 left textcolor rgb dark
 set label 3 footnote at screen 0.02, screen 0.03 left textcolor rgb dark
 set tics nomirror out

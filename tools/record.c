@@ -285,6 +285,8 @@ static int record(struct session *s, const char *output, pid_t pid, char **argv)
 
 	if (run_init(&s->run) || check_output(output))
 		return 2;
+	/* From here on: one that comes before there is a command to pass it to has to wait. */
+	catch_signals(s);
 	err = observer_open(&s->observer, &s->run, pid);
 	if (!err)
 		err = describe(s, argv);
@@ -294,7 +296,6 @@ static int record(struct session *s, const char *output, pid_t pid, char **argv)
 		return 2;
 	if (!s->observer.has_events)
 		log_note("this kernel has no kvmi tracepoints: only exits are timed");
-	catch_signals(s);
 	if (spawn(s, argv))
 		return 2;
 	status = serve(s);

@@ -35,6 +35,47 @@ all:
 
 all: $(PROGS)
 
+HELP := \
+'  make                the programs, into build/' \
+'  make bench          the main job: measures on this machine if its kernel can, else in the lab' \
+'                      BENCH_ARGS="--runs 5"; scripts/bench --help has the options' \
+'  make check          the tests: units, scripts, the patched kernel in the lab, both vendors' \
+'                      CHECK="unit scripts" runs only those; tests/run --help has the names' \
+'  make check-series   builds after each patch of the series, checkpatch.pl --strict on each' \
+'  make kernel         the lab kernel alone, and where it is' \
+'  make results        measures and draws anew what results/ and the README show' \
+'  make install        kvmi-lat, kvmi-bench and their manuals below PREFIX (/usr/local)' \
+'  make clean          removes build/; scripts/kernel clean empties the cache of kernels' \
+'' \
+'  V=1 shows the commands.'
+
+.PHONY: help
+help:
+	@printf '%s\n' $(HELP)
+
+# What a job needs beyond a compiler it asks for itself, when it is about to need it.
+.PHONY: bench check check-series kernel results
+bench:
+	$(Q)scripts/deps build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/bench $(BENCH_ARGS)
+
+check:
+	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel plot check
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS)
+	$(Q)tests/run $(CHECK)
+
+check-series:
+	$(Q)scripts/kernel check-series 6.12
+
+kernel:
+	$(Q)scripts/kernel build 6.12
+
+results:
+	$(Q)scripts/deps build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/bench --lab --seed 1 --out results
+
 build/%.o: %.c
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -49,6 +90,16 @@ build/%.o: %.S
 	$(call msg,AS,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+PREFIX ?= /usr/local
+
+.PHONY: install
+install: $(PROGS)
+	$(Q)install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1"
+	$(Q)install -d "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
+	$(Q)install -m 755 build/tools/kvmi-lat build/bench/kvmi-bench "$(DESTDIR)$(PREFIX)/bin"
+	$(Q)install -m 644 tools/kvmi-lat.1 bench/kvmi-bench.1 "$(DESTDIR)$(PREFIX)/share/man/man1"
+	$(Q)install -m 644 build/bpf/kvmi_lat.bpf.o "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
 
 .PHONY: clean
 clean:

@@ -1,0 +1,211 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# scripts/bench: what it chooses, runs, shows and leaves, with a lab and programs that are shell scripts; then its
+# host branch for real, inside a lab machine of each vendor.
+# KVMI_LAT_TEST_KERNEL=BZIMAGE boots that kernel instead of the one scripts/kernel builds.
+# shellcheck disable=SC2016,SC2317 # scripts and guest commands are single-quoted on purpose, conditions are called by name
+
+. "$(dirname "$0")/tap.sh"
+cd "$tmp" || exit 1
+tree="$tmp/a tree"
+results="$tmp/results"
+
+program()	# PATH, text on stdin
+{
+	mkdir -p "$(dirname "$tree/$1")"
+	{ echo '#!/bin/sh' && cat; } >"$tree/$1"
+	chmod +x "$tree/$1"
+}
+
+# A tree with the real driver and everything below it replaced. $PROBE and $LAB say how the replacements behave.
+mkdir -p "$tree/scripts" "a tmp"
+cp -R "$root/scripts/bench" "$root/scripts/bench.d" "$root/scripts/plot" "$root/scripts/plot.d" "$root/scripts/common.sh" \
+	"$tree/scripts/"
+echo 'exit 0' | program scripts/deps
+program scripts/kernel <<'E'
+[ "$KERNEL" != fails ] || { echo "kernel: no space" >&2; exit 1; }
+echo "/built/$*"
+E
+program build/bench/kvmi-bench <<'E'
+case $1:$PROBE in
+--probe-kvmi:kvmi | --probe-kvmi:both) echo "introspection: there" ;;
+--probe-kvmi:*) echo "no introspection: not there"; exit 1 ;;
+--probe-int3:both) echo "#BP exits arrive: seen" ;;
+--probe-int3:*) echo "no #BP exits: not seen"; exit 1 ;;
+esac
+E
+program build/tools/kvmi-lat <<'E'
+case $1 in
+record) echo "$*" >>calls; mean=1000; . ./fake_run; fake_run host svm ns null >"$3" ;;
+report) shift; for f; do echo "report of $(basename "$f")"; done ;;
+esac
+E
+# fake_run BACKEND MACHINE UNIT SEED, with $mean
+cat >fake_run <<'E'
+fake_run()
+{
+	cat <<J
+{"schema":"kvmi-lat-run/1","fingerprint":{"kvmi_lat":"0","kernel":"6.12.1","machine":"$2","backend":"$1","unit":"$3","seed":$4},
+"command":[],"kvmi_tracepoints":true,"entries":[{"case":"int3","observer":"detached","repetition":0,"n":1000,"hits":1000,
+"mean":$mean,"min":900,"max":1500,"quantiles":[[0,900],[0.5,$mean],[0.99,1200],[1,1500]]}],
+"stages":[{"case":"int3","event":"exit","action":"none","stage":"total","count":100,"sum":${mean}00,"min":1,"max":2,"buckets":[[1,100]]}],
+"counters":{"recursion_misses":0},"histogram":{"kind":"log-linear","sub_buckets":64,"max_bits":40,"buckets":2240}}
+J
+}
+E
+program scripts/lab <<'E'
+echo "$*" >>calls
+while [ "$1" != -- ]; do
+	case $1 in
+	--machine) machine=$2 ;;
+	--seed) seed=$2 ;;
+	--out) out=$2 ;;
+	esac
+	shift
+done
+mean=1000
+case $LAB in
+spread) mean=$((1000 + seed)) ;;
+warns) [ $machine = svm ] || { echo "kvmi-lat: lab: vmx: the kernel warned: WARNING: at foo"; exit 126; } ;;
+fails) echo "kvmi-bench: int3 failed: it is broken"; exit 1 ;;
+empty) exit 0 ;;
+hangs) echo $$ >>lab.pids; sleep 100 & trap "kill $!; echo $machine >>ended; exit 143" TERM; wait ;;
+esac
+mkdir -p "$out"
+. ./fake_run
+fake_run bochs $machine instructions $seed >"$out/run.json"
+E
+
+bench()	# PROBE LAB ARG...
+{
+	rm -rf "$results" calls
+	_probe=$1 _lab=$2
+	shift 2
+	run env PROBE="$_probe" LAB="$_lab" TMPDIR="$tmp/a tmp" "$tree/scripts/bench" --out "$results" "$@"
+}
+
+nothing_left()	{ [ -z "$(ls "$tmp/a tmp")" ] || { ls "$tmp/a tmp" && false; }; }
+runs_are()	{ [ "$(cd "$results" && LC_ALL=C ls -- *.json | tr '\n' ' ')" = "$1 " ]; }
+
+# --- where it measures, and why
+bench none ok --seed 7
+check "no introspection: the lab, status 0" status_is 0
+check "says so" err_has "in the lab (its figures are path length, not time)"
+check "says why" err_has "no introspection: not there"
+check "both machines, with that seed" runs_are "6.12-svm-seed7.json 6.12-vmx-seed7.json"
+check "boots the kernel of the series" grep -q -- "--kernel /built/build 6.12/bzImage" calls
+check "shows the first" out_has "report of 6.12-vmx-seed7.json"
+check "shows the second" out_has "report of 6.12-svm-seed7.json"
+check "says where the run files are" out_has "$results/6.12-vmx-seed7.json"
+check "and the graphs" out_has "$results/percentiles-int3-vmx."
+check "which are there" [ -s "$results/percentiles-int3-vmx.png" ]
+check "leaves nothing in TMPDIR" nothing_left
+bench kvmi ok --seed 7
+check "#BP exits do not arrive: the lab" err_has "in the lab"
+check "says why" err_has "no #BP exits: not seen"
+bench both ok
+check "both: this machine" err_has "on this machine"
+check "its run file" runs_are "host-$(uname -r).json"
+bench both ok --lab --machine svm --filter 'int3.*' -- --hits=5 '--benchmark_x=a b'
+check "--lab is the lab all the same" err_has "as asked for"
+check "--machine is one machine" [ "$(wc -l <calls)" -eq 1 ]
+check "--filter and what follows -- reach kvmi-bench" grep -q -- \
+	'-- kvmi-lat record -o /out/run.json -- kvmi-bench --benchmark_filter=int3\.\* --hits=5 --benchmark_x=a b$' calls
+bench none ok --host
+check "--host where it cannot: one line" both "status_is 1" "one_line err"
+
+# --- several runs
+bench none ok --seeds "3 1 2"
+check "three seeds, two machines" [ "$(wc -l <calls)" -eq 6 ]
+check "no spread: status 0" status_is 0
+check "says so" out_has "farthest from its median: 0.000 %"
+check "means of every seed" grep -q 'case  *what  *seed3  *seed1  *seed2  *median' out
+bench none spread --seeds "1 2 4" --machine vmx
+check "0.2 % is within 0.5: status 0" status_is 0
+check "and is shown" out_has "farthest from its median: 0.200 %"
+bench none spread --seeds "1 2 4" --machine vmx --max-spread 0.1
+check "and not within 0.1: status 1" status_is 1
+check "says which" grep -q 'int3 .*hit to hit.*1001\.0 .*1002\.0 .*1004\.0 .*1002\.0 .*too far' out
+bench none ok --runs 4 --machine svm
+check "--runs 4 draws four seeds" [ "$(sed 's/.*--seed \([0-9]*\) .*/\1/' calls | sort -u | wc -l)" -eq 4 ]
+bench both ok --runs 2
+check "two runs on a host" runs_are "host-$(uname -r)-1.json host-$(uname -r)-2.json"
+
+# --- what goes wrong
+bench none warns --seed 7
+check "one machine fails: status 1" status_is 1
+check "shows what the guest's kernel said" err_has "WARNING: at foo"
+check "says which" err_has "vmx-seed7: the guest's kernel failed"
+check "the other half is kept" runs_are 6.12-svm-seed7.json
+check "and shown" out_has "report of 6.12-svm-seed7.json"
+bench none fails --seed 7
+check "a case fails: status 1" status_is 1
+check "with its words" err_has "it is broken"
+bench none empty --seed 7
+check "no run file: status 1" status_is 1
+check "says so" err_has "no run file"
+KERNEL=fails
+export KERNEL
+bench none ok --seed 7
+check "no kernel: status 1" status_is 1
+check "nothing is booted" [ ! -f calls ]
+unset KERNEL
+for args in "--machine vax" "--runs 0" "--seed x" "--max-spread many" "--frobnicate" "--host --seed 1" "--out"; do
+	# shellcheck disable=SC2086 # words
+	bench none ok $args
+	check "$args: status 1, one line" both "status_is 1" "one_line err"
+done
+bench none ok --seeds "1 2 1"
+check "a seed twice: one line" both "status_is 1" "one_line err"
+mv "$tree/build/tools/kvmi-lat" kept
+bench none ok
+check "programs not built: one line" both "status_is 1" "one_line err"
+check "says what to do" err_has "run make"
+mv kept "$tree/build/tools/kvmi-lat"
+
+# --- interrupted
+for signal in INT TERM; do
+	rm -f ended lab.pids
+	# background commands of a shell do not hear SIGINT; env puts that right
+	PROBE=none LAB=hangs TMPDIR="$tmp/a tmp" env --default-signal=INT \
+		"$tree/scripts/bench" --seed 7 --out "$results" >out 2>err &
+	driver=$!
+	_waited=0
+	while [ $_waited -lt 100 ] && [ "$(cat lab.pids 2>/dev/null | wc -l)" -lt "$(nproc | sed 's/[2-9].*\|1.\{1,\}/2/')" ]; do
+		sleep 0.1
+		_waited=$((_waited + 1))
+	done
+	kill -$signal $driver
+	wait $driver
+	status=$?
+	check "SIG$signal: status" status_is "$([ $signal = INT ] && echo 130 || echo 143)"
+	check "SIG$signal: one sentence" [ "$(grep -c interrupted err)" = 1 ]
+	check "SIG$signal: what was booted has been ended" [ "$(wc -l <ended)" -eq "$(wc -l <lab.pids)" ]
+	check "SIG$signal: nothing is left in TMPDIR" nothing_left
+done
+
+# --- the host branch, for real: a lab machine is a host with the patched kernel, and has no more than busybox
+if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat" ]; then
+	skip "the host branch inside a lab machine" "the programs have not been built; run make"
+	finish
+fi
+for machine in vmx svm; do
+	rm -rf host
+	run "$root/scripts/lab" run ${KVMI_LAT_TEST_KERNEL:+--kernel "$KVMI_LAT_TEST_KERNEL"} --machine $machine --seed 5 \
+		--file "$root/scripts/bench:/src/scripts/" --file "$root/scripts/common.sh:/src/scripts/" \
+		--file "$root/scripts/deps:/src/scripts/" --file "$root/build/bench/kvmi-bench:/src/build/bench/" \
+		--file "$root/build/tools/kvmi-lat:/src/build/tools/" --out "$tmp/host" -- \
+		sh -c 'sh /src/scripts/bench --out /out/got -- --hits=1000 && ls /tmp'
+	check "$machine: the host branch ends with 0" status_is 0
+	check "$machine: it finds the patched kernel" out_has "on this machine, kernel"
+	check "$machine: it gives the table" grep -q '^int3_event_retry  *attached  *1  *1000 ' out
+	check "$machine: and the stages" grep -q '^  dispatch  *1000 ' out
+	check "$machine: the guest's counter, the events and BPF agree" \
+		out_has "guest's counter 1000, introspector 1000, bp_send 1000, timed 1000"
+	check "$machine: it says why there are no graphs" out_has "no graphs"
+	check "$machine: and leaves nothing in /tmp" [ -z "$(sed -n '/^no graphs/,$p' out | sed 1d)" ]
+	run "$root/scripts/plot" --out "$tmp/host" "$tmp"/host/got/host-*.json
+	check "$machine: which its run file gives elsewhere" out_has "stages-int3_event_retry-$machine."
+done
+
+finish

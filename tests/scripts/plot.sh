@@ -1,0 +1,159 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# scripts/plot: what is drawn from which run files, what the graphs say, what it says when it cannot.
+# shellcheck disable=SC2016,SC2317 # hostile names are quoted on purpose, conditions are called by name
+
+. "$(dirname "$0")/tap.sh"
+cd "$tmp" || exit 1
+graphs="$tmp/the graphs"
+
+plot()
+{
+	rm -rf "$graphs"
+	run "$root/scripts/plot" --out "$graphs" "$@"
+}
+
+# sample FILE MACHINE BACKEND UNIT SEED [JQ]: a run with known figures, changed by JQ
+sample()
+{
+	jq -n --arg machine "$2" --arg backend "$3" --arg unit "$4" --argjson seed "$5" '
+		def entry($observer; $rep; $n; $low; $max): {
+			case: "int3", observer: $observer, repetition: $rep, n: $n, hits: $n, events: $n, tsc_khz: 1000000,
+			mean: ($low + 10), min: $low, max: $max, cpu: 0,
+			quantiles: [[0, $low], [0.5, $low + 5], [0.9, $low + 20], [0.99, $low + 70], [0.999, $low + 100],
+				[0.9999, $max], [0.99999, $max], [1, $max]]};
+		def stage($stage; $mean): {
+			case: "int3", event: "breakpoint", action: "retry", stage: $stage, count: 2000,
+			sum: ($mean * 2000), min: 1, max: 99999, buckets: [[1, 2000]]};
+		{
+			schema: "kvmi-lat-run/1",
+			fingerprint: {kvmi_lat: "0", kernel: "6.12.1", machine: $machine, backend: $backend, unit: $unit, seed: $seed,
+				cpu: "Intel(R) Core(TM) i7 CPU @ 3.40GHz", kernel_build: {series: "0123456789abcdef"}},
+			command: [], kvmi_tracepoints: true,
+			entries: [entry("detached"; 0; 2000; 4000; 9000), entry("detached"; 1; 2000; 4200; 9100),
+				entry("detached"; 2; 2000; 9000; 30000), entry("attached"; 0; 2000; 5000; 12000),
+				{case: "other", skipped: "for a reason"}],
+			stages: [stage("dispatch"; 500), stage("build"; 1500), stage("introspector"; 2000),
+				stage("wake"; 750), stage("act"; 250), stage("total"; 5000)],
+			counters: {recursion_misses: 0},
+			histogram: {kind: "log-linear", sub_buckets: 64, max_bits: 40, buckets: 2240}
+		}' | jq "${6:-.}" >"$1"
+}
+
+png_size()	# FILE
+{
+	od -An -tu1 -j16 -N8 "$1" | awk '{ printf "%dx%d", $3 * 256 + $4, $7 * 256 + $8 }'
+}
+
+files_are()	# NAME...
+{
+	for _f; do
+		printf '%s.png\n%s.svg\n' "$_f" "$_f"
+	done | LC_ALL=C sort >want
+	LC_ALL=C ls "$graphs" >got
+	cmp want got || { diff want got; false; }
+}
+
+svg_has()	# NAME TEXT...
+{
+	_svg=$graphs/$1.svg
+	shift
+	for _text; do
+		sed 's/&#39;/'\''/g; s/&quot;/"/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g' "$_svg" | grep -qF -- "$_text" ||
+			{ echo "# not in $(basename "$_svg"): $_text" && return 1; }
+	done
+}
+
+svg_lacks()	# NAME TEXT
+{
+	[ -s "$graphs/$1.svg" ] && ! grep -qF -- "$2" "$graphs/$1.svg"
+}
+
+# --- a run of the lab
+sample vmx.json vmx bochs instructions 17
+sample svm.json svm bochs instructions 18
+plot vmx.json svm.json
+check "draws: status 0" status_is 0
+check "and says nothing on stderr" [ ! -s err ]
+check "graphs of two machines are apart" files_are percentiles-int3-vmx percentiles-int3-svm stages-int3-vmx stages-int3-svm
+check "every graph is named" [ "$(sed 's/.*\///' out | tr '\n' ' ')" = \
+	"percentiles-int3-svm.{png,svg} percentiles-int3-vmx.{png,svg} stages-int3-svm.{png,svg} stages-int3-vmx.{png,svg} " ]
+for graph in percentiles-int3-vmx stages-int3-svm; do
+	check "$graph: a PNG of its size" [ "$(png_size "$graphs/$graph.png")" = 1200x760 ]
+	check "$graph: kernel, series, backend, CPU" \
+		svg_has $graph "Linux 6.12.1, series 0123456789ab" "Bochs lab, Intel Core i7"
+	check "$graph: path length is not called time" svg_has $graph "(path length in the lab; not time)" "never vendors"
+done
+check "the vendor" svg_has percentiles-int3-vmx "int3, VMX (Intel)"
+check "the other vendor" svg_has stages-int3-svm "int3, SVM (AMD)"
+check "the seed" svg_has percentiles-int3-vmx "seed 17"
+check "ticks of the percentiles" svg_has percentiles-int3-vmx "50 %" "99.9 %"
+check "n, and the median of repetitions" \
+	svg_has percentiles-int3-vmx "BPF detached: n = 6,000 in 3 repetitions, mean 4,210, max 9,100"
+check "attached beside detached" svg_has percentiles-int3-vmx "BPF attached: n = 2,000, mean 5,010, max 12,000"
+check "every stage has its mean and share" svg_has stages-int3-vmx dispatch "10.0 %" build "1,500" "30.0 %" \
+	introspector "40.0 %" commands "0.0 %" wake "15.0 %" act "5.0 %" "whole event" "5,000" "100.0 %"
+check "of how many events, answered how" svg_has stages-int3-vmx "answered RETRY, mean of n = 2,000 events"
+
+# --- several runs of one machine
+sample vmx2.json vmx bochs instructions 19 '.stages |= map(.sum *= 3)'
+plot vmx.json vmx2.json
+check "runs of one machine share graphs" files_are percentiles-int3-vmx percentiles-vmx stages-int3-vmx
+check "a curve each" svg_has percentiles-int3-vmx "BPF detached, seed 17: n" "BPF detached, seed 19: n"
+check "one mean of all events" svg_has stages-int3-vmx "n = 4,000 events" "10,000" "seeds 17, 19"
+sample vmx3.json vmx bochs instructions 17 '.fingerprint.kernel = "7.2.0"'
+plot vmx.json vmx3.json
+check "stages of two kernels are never added up" files_are percentiles-int3-vmx percentiles-vmx \
+	stages-int3-vmx-6.12.1-0123456789ab stages-int3-vmx-7.2.0-0123456789ab
+check "the curves say which kernel" svg_has percentiles-int3-vmx "BPF detached, Linux 7.2.0"
+
+# --- a host
+sample host.json svm host ns null
+plot host.json
+check "a host has files of its own" files_are percentiles-int3-svm-host stages-int3-svm-host
+check "its unit is ns" svg_has percentiles-int3-svm-host "hit to hit, ns"
+check "which is time" svg_lacks percentiles-int3-svm-host "path length"
+
+# --- nothing in a run file is a program
+sample evil.json vmx bochs instructions 1 '
+	.fingerprint.cpu = "a'\''b`touch pwned`c\"; system(\"touch pwned\") \\"
+	| (.entries[], .stages[]).case = "../`touch pwned`"'
+plot evil.json
+check "quotes and backquotes are drawn, not run" both "status_is 0" "[ -z $(find "$tmp" -name pwned) ]"
+check "a case is no path" files_are percentiles-_.__touch_pwned_-vmx stages-_.__touch_pwned_-vmx
+check "and come out as they are" svg_has stages-_.__touch_pwned_-vmx 'a'\''b`touch pwned`c"; system("touch pwned") \'
+
+# --- what cannot be drawn
+sample plain.json vmx bochs instructions 1 '.stages = []'
+plot plain.json
+check "no event: the percentiles are drawn" both "status_is 0" "files_are percentiles-int3-vmx"
+check "and it says why no more" both "one_line err" "err_has plain:"
+sample nothing.json vmx bochs instructions 1 '.stages = [] | .entries |= map({case, skipped: "why"})'
+plot nothing.json
+check "nothing measured: status 1 and says so" both "status_is 1" "grep -q nothing.to.draw err"
+head -c 700 vmx.json >cut.json
+plot cut.json
+check "a file cut off: one line" both "status_is 1" "one_line err"
+check "that says so" err_has "cut.json: not a whole JSON document"
+: >empty.json
+plot empty.json
+check "an empty file: one line" both "status_is 1" "one_line err"
+echo '{"schema": "other/1"}' >other.json
+plot other.json
+check "another kind of file" err_has "not a run file"
+plot none.json
+check "no file" err_has "none.json: no such file"
+run "$root/scripts/plot"
+check "no argument: usage" both "status_is 1" "err_has usage"
+mkdir bin
+for cmd in sh dirname mktemp rm sed; do
+	ln -s "$(command -v $cmd)" bin/
+done
+run env PATH="$tmp/bin" "$root/scripts/plot" vmx.json
+check "no gnuplot: one line" both "status_is 1" "one_line err"
+check "with the command that gets it" err_has "apt-get install"
+mkdir "a tmp"
+TMPDIR="$tmp/a tmp" plot vmx.json
+check "nothing is left in TMPDIR" both "status_is 0" "[ -z $(ls "$tmp/a tmp") ]"
+
+finish

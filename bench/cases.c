@@ -188,6 +188,11 @@ static int run_fail(const struct case_session *cs, int ret)
 
 	if (*why)
 		return fail(ret, "the introspector failed: %s", why);
+	/* It has said all it had to say: now there is only the end of it to be heard. */
+	if (cs->in && introspector_ready(cs->in, 100) < 0)
+		return fail(ret,
+			    "the introspector ended in the middle, after %llu hits of the round",
+			    (unsigned long long)cs->vcpu->config->hits);
 	return fail(ret, "after %llu hits of the round: %s",
 		    (unsigned long long)cs->vcpu->config->hits, vmm_error());
 }

@@ -2,7 +2,8 @@
 # The programs that test the patched kernel inside the lab's machines, and what runs them.
 
 # Static: they have no dependencies to be carried into the lab.
-LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol)
+LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
+	test_counts)
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o guests/hit.o)
 
 PROGS += $(LAB_TESTS)
@@ -22,6 +23,9 @@ $(LAB_VMCB_SKEL): $(LAB_VMCB_OBJ)
 
 build/tests/lab/inject.o: $(LAB_VMCB_SKEL)
 build/tests/lab/inject.o: CPPFLAGS += -I build/tests/lab
+
+build/tests/lab/test_counts: build/tests/lab/hits.o $(addprefix build/bench/, \
+	control.o entries.o stats.o guests/int3.o)
 
 $(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)
 	$(call msg,CCLD,$@)

@@ -35,6 +35,11 @@ static void add_line(const char *prefix, const char *fmt, va_list ap)
 	int n;
 
 	vsnprintf(line, sizeof(line), fmt, ap);
+	if (!text) {
+		/* Not within a test: a program that one has started. */
+		fprintf(stderr, "%s%s\n", prefix, line);
+		return;
+	}
 	for (char *p = line; *p; p++)
 		if (*p == '\n')
 			*p = ' ';

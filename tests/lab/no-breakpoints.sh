@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Inside a machine whose emulator swallows int3: the benchmark must say so instead of measuring.
+
+count=0
+failed=0
+
+check()	# NAME COMMAND...
+{
+	name=$1
+	shift
+	count=$((count + 1))
+	if "$@" >/tmp/out 2>&1; then
+		echo "ok $count - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $name"
+		echo "# $*"
+		sed 's/^/# /' /tmp/out
+	fi
+}
+
+probe_says_no()
+{
+	kvmi-bench --probe-int3
+	[ $? -eq 1 ]
+}
+
+# Every case of int3 is named, with the reason, and CPUID is measured.
+bench_skips()
+{
+	kvmi-bench --hits=1000 >/tmp/bench 2>&1
+	status=$?
+	cat /tmp/bench
+	[ $status -eq 0 ] && grep -q '^cpuid' /tmp/bench &&
+	for case in int3_debug int3_event_retry; do
+		grep "$case" /tmp/bench | grep -q 'does not intercept #BP' || return
+	done
+}
+
+check "the probe says that #BP exits do not arrive" probe_says_no
+check "kvmi-bench skips the int3 cases, and says why" bench_skips
+echo "1..$count"
+[ $failed -eq 0 ]

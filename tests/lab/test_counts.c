@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Nothing is lost and totals are right: guest, tool, perf and BPF count and time the same 10,000 hits. */
+#include "hits.h"
+#include "lab.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RUN_FILE  "/tmp/counts.json"
+#define PERF_FILE "/tmp/counts.perf"
+#define LOG_FILE  "/tmp/counts.log"
+
+#define HITS (HITS_BATCHES * HITS_BATCH)
+
+static void note_file(const char *path)
+{
+	char line[512];
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		note("%s", line);
+	if (f)
+		fclose(f);
+}
+
+static void test_record(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		fail("fork: %s", strerror(errno));
+	if (!pid) {
+		if (!freopen(LOG_FILE, "w", stdout) || dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+			_exit(126);
+		execlp("kvmi-lat", "kvmi-lat", "record", "-o", RUN_FILE, "--",
+		       program_invocation_name, "hits", PERF_FILE, NULL);
+		_exit(127);
+	}
+	check_eq(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		note_file(LOG_FILE);
+		fail("kvmi-lat record ended with wait status %#x", status);
+	}
+}
+
+/* --- the run file --- */
+
+static json_t *run_file(void)
+{
+	json_error_t err;
+	json_t *run = json_load_file(RUN_FILE, 0, &err);
+
+	if (!run)
+		fail("%s: %s", RUN_FILE, err.text);
+	return run;
+}
+
+static const char *batch_name(unsigned int batch)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "batch %u", batch);
+	return name;
+}
+
+static json_int_t integer(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!json_is_integer(value))
+		fail("the run file has no number %s where one is expected", key);
+	return json_integer_value(value);
+}
+
+static bool is(json_t *object, const char *key, const char *want)
+{
+	const char *got = json_string_value(json_object_get(object, key));
+
+	return got && !strcmp(got, want);
+}
+
+/* The record of a stage of the answered breakpoints of a case. */
+static json_t *stage(json_t *run, const char *name, const char *stage_name)
+{
+	json_t *s;
+	size_t i;
+
+	json_array_foreach(json_object_get(run, "stages"), i, s) {
+		if (is(s, "case", name) && is(s, "event", "breakpoint") &&
+		    is(s, "action", "retry") && is(s, "stage", stage_name))
+			return s;
+	}
+	fail("the run file has no stage %s of case %s", stage_name, name);
+}
+
+static json_t *entry(json_t *run, const char *name)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(run, "entries"), i, e) {
+		if (is(e, "case", name))
+			return e;
+	}
+	fail("the run file has no entry of case %s", name);
+}
+
+static json_int_t counter_sum(json_t *run, const char *counter)
+{
+	json_int_t sum = 0;
+
+	for (unsigned int i = 0; i < HITS_BATCHES; i++)
+		sum += integer(json_object_get(json_object_get(run, "counters"), batch_name(i)),
+			       counter);
+	return sum;
+}
+
+static long long perf_count(void)
+{
+	long long n;
+	FILE *f = fopen(PERF_FILE, "re");
+
+	if (!f || fscanf(f, "%lld", &n) != 1)
+		fail("%s: no number", PERF_FILE);
+	fclose(f);
+	return n;
+}
+
+static void test_nothing_lost(void)
+{
+	long long guest = 0, tool = 0, samples = 0, perf = perf_count();
+	json_t *run = run_file();
+
+	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
+		guest += integer(entry(run, batch_name(i)), "hits");
+		tool += integer(entry(run, batch_name(i)), "events");
+		samples += integer(stage(run, batch_name(i), "total"), "count");
+	}
+	note("%s: guest %lld, introspector %lld, kvmi_event_bp_send by perf %lld, by BPF %lld, BPF "
+	     "totals %lld; unpaired %lld, dropped %lld, recursion misses %lld",
+	     lab_is_svm() ? "svm" : "vmx", guest, tool, perf,
+	     (long long)counter_sum(run, "bp_send"), samples,
+	     (long long)counter_sum(run, "unpaired"), (long long)counter_sum(run, "dropped"),
+	     (long long)integer(json_object_get(run, "counters"), "recursion_misses"));
+	check_eq(guest, HITS);
+	check_eq(tool, HITS);
+	check_eq(perf, HITS);
+	check_eq(counter_sum(run, "bp_send"), HITS);
+	check_eq(samples, HITS);
+}
+
+/* Every counter of things gone wrong, also those of no batch. */
+static void test_nothing_wrong(void)
+{
+	static const char *const counters[] = {"unpaired", "dropped", "map_full", "out_of_order"};
+	json_t *run = run_file(), *of_case;
+	const char *name;
+
+	check_eq(json_object_size(json_object_get(run, "counters")) > HITS_BATCHES, true);
+	json_object_foreach(json_object_get(run, "counters"), name, of_case) {
+		if (!json_is_object(of_case))
+			continue;
+		for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+			if (integer(of_case, counters[i]))
+				fail("%s of case '%s': %lld", counters[i], name,
+				     (long long)integer(of_case, counters[i]));
+	}
+	check_eq(integer(json_object_get(run, "counters"), "recursion_misses"), 0);
+}
+
+/* Kept apart, and the same to the nanosecond. */
+static void test_sum_of_stages(void)
+{
+	static const char *const parts[] = {"dispatch", "build", "introspector",
+					    "commands", "wake",	 "act"};
+	json_t *run = run_file();
+
+	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
+		json_t *total = stage(run, batch_name(i), "total");
+		json_int_t sum = 0;
+
+		for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++) {
+			json_t *part = stage(run, batch_name(i), parts[j]);
+
+			check_eq(integer(part, "count"), integer(total, "count"));
+			sum += integer(part, "sum");
+		}
+		if (sum != integer(total, "sum"))
+			fail("%s: total %lld ns, sum of its stages %lld ns", batch_name(i),
+			     (long long)integer(total, "sum"), (long long)sum);
+	}
+}
+
+static double number(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!json_is_number(value))
+		fail("the run file has no number %s where one is expected", key);
+	return json_number_value(value);
+}
+
+/*
+ * By the guest's own clock: what a hit takes from stamp to stamp is what BPF says it was out of the
+ * guest, and a rest that does not depend on what happened meanwhile.
+ */
+static void test_guest_clock(void)
+{
+	double rest[HITS_BATCHES], mean_rest = 0, mean_total = 0;
+	json_t *run = run_file();
+
+	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
+		json_t *total = stage(run, batch_name(i), "total");
+		json_t *e = entry(run, batch_name(i));
+		double bpf = number(total, "sum") / number(total, "count");
+
+		rest[i] = number(e, "mean") - bpf;
+		mean_rest += rest[i] / HITS_BATCHES;
+		mean_total += bpf / HITS_BATCHES;
+		note("%s, %u commands: guest mean %.1f (%.0f..%.0f), BPF mean %.1f (%.0f..%.0f), "
+		     "rest %.1f (of min %.0f, of max %.0f)",
+		     batch_name(i), HITS_COMMANDS(i), number(e, "mean"), number(e, "min"),
+		     number(e, "max"), bpf, number(total, "min"), number(total, "max"), rest[i],
+		     number(e, "min") - number(total, "min"),
+		     number(e, "max") - number(total, "max"));
+	}
+	note("%s: guest hit-to-hit less BPF total: %.1f of %.1f", lab_is_svm() ? "svm" : "vmx",
+	     mean_rest, mean_total);
+	for (unsigned int i = 0; i < HITS_BATCHES; i++)
+		if (rest[i] < mean_rest - 0.01 * mean_total ||
+		    rest[i] > mean_rest + 0.01 * mean_total)
+			fail("%s: the rest is %.1f, more than 1 %% of %.1f away from %.1f",
+			     batch_name(i), rest[i], mean_total, mean_rest);
+}
+
+int main(int argc, char **argv)
+{
+	const struct tap_test tests[] = {
+		{"kvmi-lat record of 10,000 hits", test_record},
+		{"guest, introspector, perf and BPF count the same", test_nothing_lost},
+		{"nothing unpaired, dropped or missed", test_nothing_wrong},
+		{"total is the sum of the stages, to the nanosecond", test_sum_of_stages},
+		{"guest's clock less BPF's total is one constant within 1 % of it",
+		 test_guest_clock},
+	};
+
+	/* "hits PATH [BATCHES]" */
+	if (argc >= 3 && !strcmp(argv[1], "hits"))
+		return hits_main(argv[2], argc > 3 ? atoi(argv[3]) : HITS_BATCHES);
+	tap_limit_s = 120;
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]));
+}

@@ -19,6 +19,8 @@ def round_to($digits): pow(10; $digits) as $p | (. * $p | round) / $p;
 def figure: (if fabs < 1000 then round_to(1) else round end) | thousands;
 def percent: 100 * . | round_to(1) | tostring | (if test("\\.") then . else . + ".0" end) + " %";
 
+def fit($most): if length > $most then .[:$most - 1] + "…" else . end;
+
 def median: sort | length as $n | (.[($n - 1) / 2 | floor] + .[$n / 2 | floor]) / 2;
 
 # --- what a run says about its machine ---
@@ -31,17 +33,18 @@ def unit: .unit;
 def unit_note: if .unit == "instructions" then "(path length in the lab; not time)" else "" end;
 def series: .kernel_build.series // "" | if . == "" or . == "stock" then . else "series " + .[:12] end;
 def kernel: "Linux " + (.kernel // "unknown") + (series | if . == "" then "" else ", " + . end);
-def cpu: .cpu // "unknown CPU" | gsub("\\((R|TM|tm)\\)"; "") | sub(" CPU @.*"; "") | gsub(" +"; " ");
+def cpu: .cpu // "unknown CPU" | gsub("\\((R|TM|tm)\\)"; "") | sub(" CPU @.*"; "") | sub(" Processor$"; "") | gsub(" +"; " ");
 def seed: if .seed == null then empty else "seed \(.seed)" end;
 def machine_id: (.machine // "unknown") + (if .backend == "bochs" then "" else "-" + (.backend // "unknown") end);
 
-def uniq_join: reduce .[] as $x ([]; if index([$x]) then . else . + [$x] end) | join(", ");
 def seeds: [.[] | .seed | select(. != null)] | unique
 	| if length == 0 then [] elif length == 1 then ["seed \(.[0])"]
-	elif length <= 6 then ["seeds " + (map(tostring) | join(", "))] else ["\(length) seeds"] end;
+	elif length <= 3 then ["seeds " + (map(tostring) | join(", "))] else ["\(length) seeds"] end;
 # one line for all runs of a graph
 def where: map(.run.fingerprint)
-	| [(map(kernel) | uniq_join), (map(backend + ", " + cpu) | uniq_join)] + seeds | join("; ");
+	| (map(kernel) | unique) as $kernels
+	| [if ($kernels | length) == 1 then $kernels[0] else "\($kernels | length) kernels" end,
+		(.[0] | backend + ", " + cpu)] + seeds | join("; ") | fit(96);
 def footnote: .[0].run.fingerprint
 	| if .unit == "instructions"
 	then "Path length, not time: it compares kernels and code paths on one vendor, never vendors."
@@ -54,16 +57,13 @@ def common:
 	"unit = \(.[0].run.fingerprint | unit | quoted)",
 	"unit_note = \(.[0].run.fingerprint | unit_note | quoted)";
 
-# What tells the runs of one graph apart.
-def run_labels:
-	map(.run.fingerprint) as $f
-	| (($f | map(kernel) | unique | length) > 1) as $kernels
-	| (($f | map(.seed) | unique | length) > 1) as $seeds
-	| [range(length) as $i
-		| if length == 1 then ""
-		else [if $kernels then $f[$i] | kernel else empty end, if $seeds then $f[$i] | seed else empty end]
-			| join(", ") end] as $labels
-	| if length > 1 and ($labels | unique | length) < length then map(.file) else $labels end;
+# Runs of one kernel are repetitions, whatever their seeds: [{caption, runs}].
+def by_kernel:
+	group_by(.run.fingerprint | kernel)
+	| (length > 1) as $several
+	| ((map(.[0].run.fingerprint.kernel) | unique | length) < length) as $alike
+	| map({runs: ., caption: (.[0].run.fingerprint | if $alike then ", " + kernel
+		elif $several then ", Linux " + (.kernel // "unknown") else "" end)});
 
 # --- percentiles ---
 
@@ -73,8 +73,8 @@ def curve($caption):
 	(map(.n) | min) as $n
 	| {
 		label: ($caption + ": n = " + (map(.n) | add | thousands)
-			+ (if length > 1 then " in \(length) repetitions" else "" end)
-			+ ", mean " + (map(.mean) | median | figure) + ", max " + (map(.max) | median | figure)),
+			+ (if length > 1 then ", medians of \(length) repetitions: mean " else ", mean " end)
+			+ (map(.mean) | median | figure) + ", max " + (map(.max) | median | figure)),
 		points: ([.[0].quantiles[][0] | select(. < 1 and 1 / (1 - .) <= $n * 0.999)] as $qs
 			| [. as $entries | $qs[] as $q
 				| {x: (1 / (1 - $q)), q: $q,
@@ -111,24 +111,23 @@ def percentile_graph($name; $title; $runs; $curves):
 	"END",
 	"load 'percentiles.gp'";
 
-def entries($case): [.run.entries[] | select(.case == $case and .skipped == null and (.quantiles // [] | length) > 0)];
-def observers($case): . as $r | ["none", "detached", "attached"] | map(select(. as $o | any($r | entries($case)[]; .observer == $o)));
-def observer_label: {none: "not observed", detached: "BPF detached", attached: "BPF attached"}[.] // .;
+def entries($case; $observer):
+	[.[] | .run.entries[]
+		| select(.case == $case and .observer == $observer and .skipped == null and (.quantiles // [] | length) > 0)];
+def observer_label: {none: "not observed", detached: "BPF detached", attached: "BPF attached"}[.];
 
 def cases: reduce (.[] | .run.entries[] | .case) as $c ([]; if index([$c]) then . else . + [$c] end);
 
 def case_curves($case):
-	. as $runs | run_labels as $labels
-	| [range(length) as $i | $runs[$i] | observers($case)[] as $o
-		| [entries($case)[] | select(.observer == $o)]
-		| curve(($o | observer_label) + ($labels[$i] | if . == "" then "" else ", " + . end))];
+	[by_kernel[] as $k | ("none", "detached", "attached") as $observer
+		| $k.runs | entries($case; $observer) | select(. != [])
+		| curve(($observer | observer_label) + $k.caption)];
 
 # The cases side by side, as they are without an observer.
 def ladder_curves:
-	. as $runs | run_labels as $labels
-	| [cases[] as $case | range(length) as $i | $runs[$i] | (observers($case) | map(select(. != "attached"))[0]) as $o
-		| select($o != null) | [entries($case)[] | select(.observer == $o)]
-		| curve($case + ($labels[$i] | if . == "" then "" else ", " + . end))];
+	[cases[] as $case | by_kernel[] as $k
+		| [$k.runs | entries($case; "none", "detached") | select(. != [])][0] | select(. != null)
+		| curve($case + $k.caption)];
 
 def percentiles($id):
 	. as $runs | (.[0].run.fingerprint) as $f
@@ -181,9 +180,10 @@ def stages($id):
 # --- all ---
 
 # Sums of different kernels are no mean of anything: stages go by kernel, too.
-def by_kernel($id):
-	group_by(.run.fingerprint | kernel) as $groups
-	| $groups[] | stages($id + (if ($groups | length) == 1 then ""
+def stages_by_kernel($id):
+	by_kernel as $kernels
+	| $kernels[].runs
+	| stages($id + (if ($kernels | length) == 1 then ""
 		else "-" + (.[0].run.fingerprint | (.kernel // "unknown") + "-" + (.kernel_build.series // "" | .[:12])) end));
 
 group_by(.run.fingerprint | [machine_id, .cpu, .unit]) as $groups
@@ -193,4 +193,4 @@ group_by(.run.fingerprint | [machine_id, .cpu, .unit]) as $groups
 # the same kind of machine with another CPU is another machine
 | ($base + (if ([$ids[:$g][] | select(. == $base)] | length) == 0 then ""
 	else "-\([$ids[:$g][] | select(. == $base)] | length + 1)" end)) as $id
-| $groups[$g] | percentiles($id), by_kernel($id)
+| $groups[$g] | percentiles($id), stages_by_kernel($id)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Draws guest hit-to-hit over the percentile, on the axis of HdrHistogram's plots: every step is a tenth of what is left.
 
+height = 692 + 34 * curves
 load 'style.gp'
 set logscale x 10
 set logscale y 10
@@ -9,12 +10,11 @@ set xlabel 'percentile of all hits; the last point is the maximum'
 set ylabel 'hit to hit, '.unit.(unit_note eq '' ? '' : "\n".unit_note)
 set border 3
 set grid linetype 1 dashtype solid linecolor rgb '#d0d0d0' linewidth 0.5
-bottom = 0.085 + 0.045 * curves
 set lmargin at screen 0.15
 set rmargin at screen 0.96
-set tmargin at screen 0.86
-set bmargin at screen bottom + 0.145
-set key at screen 0.02, screen bottom left top Left reverse vertical samplen 5
+set tmargin at screen down(106)
+set bmargin at screen up(175 + 34 * curves)
+set key at screen 0.02, screen up(65 + 34 * curves) left top Left reverse vertical samplen 5
 
 do for [format in 'png svg'] {
 	eval(terminal(format))

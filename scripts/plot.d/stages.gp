@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Draws the stages of an event: one stacked bar of all, and below it each stage where it lies, with value and share.
 
+height = 760
 load 'style.gp'
 unset key
 set xrange [0:total]
@@ -11,7 +12,7 @@ do for [i = 1:stages] {
 	set label 10 + i mean_text[i] at screen 0.845, first 0.5 - i right
 	set label 20 + i share_text[i] at screen 0.965, first 0.5 - i right
 }
-set label 4 subtitle2 at screen 0.02, screen 0.86 left textcolor rgb '#444444'
+set label 4 subtitle2 at screen 0.02, screen down(107) left textcolor rgb '#444444'
 set label 8 'mean' at screen 0.845, first 1.45 right
 set label 9 'share' at screen 0.965, first 1.45 right
 set label 10 total_text at screen 0.845, first 0.7 right

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What all graphs share: sizes, fonts, and colours that stay apart for the colour-blind. In grey, dashes, symbols
+# What all graphs share: sizes (but for the height), fonts, and colours that stay apart for the colour-blind. In grey, dashes, symbols
 # and hatching tell things apart.
 
 width = 1200
-height = 760
 face = 'DejaVu Sans'
 dark = '#444444'
 array colour[8] = ['#000000', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#777777']
@@ -27,7 +26,11 @@ title_font(format) = format eq 'png' ? face.',20' : face.',25'
 # one size of symbol is twice as large in an SVG
 symbol(format) = format eq 'png' ? 1.2 : 0.6
 
-set label 1 title at screen 0.02, screen 0.96 left
-set label 2 subtitle at screen 0.02, screen 0.91 left textcolor rgb dark
-set label 3 footnote at screen 0.02, screen 0.03 left textcolor rgb dark
+# in pixels
+up(y) = real(y) / height
+down(y) = 1 - up(y)
+
+set label 1 title at screen 0.02, screen down(31) left
+set label 2 subtitle at screen 0.02, screen down(69) left textcolor rgb dark
+set label 3 footnote at screen 0.02, screen up(23) left textcolor rgb dark
 set tics nomirror out

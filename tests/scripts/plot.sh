@@ -89,7 +89,7 @@ check "the other vendor" svg_has stages-int3-svm "int3, SVM (AMD)"
 check "the seed" svg_has percentiles-int3-vmx "seed 17"
 check "ticks of the percentiles" svg_has percentiles-int3-vmx "50 %" "99.9 %"
 check "n, and the median of repetitions" \
-	svg_has percentiles-int3-vmx "BPF detached: n = 6,000 in 3 repetitions, mean 4,210, max 9,100"
+	svg_has percentiles-int3-vmx "BPF detached: n = 6,000, medians of 3 repetitions: mean 4,210, max 9,100"
 check "attached beside detached" svg_has percentiles-int3-vmx "BPF attached: n = 2,000, mean 5,010, max 12,000"
 check "every stage has its mean and share" svg_has stages-int3-vmx dispatch "10.0 %" build "1,500" "30.0 %" \
 	introspector "40.0 %" commands "0.0 %" wake "15.0 %" act "5.0 %" "whole event" "5,000" "100.0 %"
@@ -98,14 +98,14 @@ check "of how many events, answered how" svg_has stages-int3-vmx "answered RETRY
 # --- several runs of one machine
 sample vmx2.json vmx bochs instructions 19 '.stages |= map(.sum *= 3)'
 plot vmx.json vmx2.json
-check "runs of one machine share graphs" files_are percentiles-int3-vmx percentiles-vmx stages-int3-vmx
-check "a curve each" svg_has percentiles-int3-vmx "BPF detached, seed 17: n" "BPF detached, seed 19: n"
+check "runs of one machine share graphs" files_are percentiles-int3-vmx stages-int3-vmx
+check "and curves, as repetitions" svg_has percentiles-int3-vmx "BPF attached: n = 4,000, medians of 2 repetitions" "seeds 17, 19"
 check "one mean of all events" svg_has stages-int3-vmx "n = 4,000 events" "10,000" "seeds 17, 19"
 sample vmx3.json vmx bochs instructions 17 '.fingerprint.kernel = "7.2.0"'
 plot vmx.json vmx3.json
 check "stages of two kernels are never added up" files_are percentiles-int3-vmx percentiles-vmx \
 	stages-int3-vmx-6.12.1-0123456789ab stages-int3-vmx-7.2.0-0123456789ab
-check "the curves say which kernel" svg_has percentiles-int3-vmx "BPF detached, Linux 7.2.0"
+check "the curves say which kernel" svg_has percentiles-int3-vmx "BPF detached, Linux 7.2.0: n = 6,000" "2 kernels"
 
 # --- a host
 sample host.json svm host ns null
@@ -117,7 +117,7 @@ check "which is time" svg_lacks percentiles-int3-svm-host "path length"
 # --- nothing in a run file is a program
 sample evil.json vmx bochs instructions 1 '
 	.fingerprint.cpu = "a'\''b`touch pwned`c\"; system(\"touch pwned\") \\"
-	| (.entries[], .stages[]).case = "../`touch pwned`"'
+	| .fingerprint.kernel_build = null | (.entries[], .stages[]).case = "../`touch pwned`"'
 plot evil.json
 check "quotes and backquotes are drawn, not run" both "status_is 0" "[ -z $(find "$tmp" -name pwned) ]"
 check "a case is no path" files_are percentiles-_.__touch_pwned_-vmx stages-_.__touch_pwned_-vmx

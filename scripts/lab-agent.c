@@ -25,7 +25,7 @@ static void port_write(const void *data, size_t len)
 
 static void send_frame(enum lab_frame_type type, const void *data, size_t len)
 {
-	struct lab_frame head = { .sync = LAB_SYNC, .type = type, .len = len };
+	struct lab_frame head = {.sync = LAB_SYNC, .type = type, .len = len};
 
 	port_write(&head, sizeof(head));
 	port_write(data, len);
@@ -101,13 +101,13 @@ static long ms_now(void)
  */
 static int serve(pid_t child, int fd, const sigset_t *during_poll)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	long beat = ms_now();
 	int wstatus, ret;
 	pid_t pid;
 
 	for (;;) {
-		struct timespec wait = { 0 };
+		struct timespec wait = {0};
 		long left = beat + LAB_HEARTBEAT_MS - ms_now();
 
 		if (left <= 0) {
@@ -132,7 +132,7 @@ static int serve(pid_t child, int fd, const sigset_t *during_poll)
 
 static void run_command(char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_child };
+	struct sigaction sa = {.sa_handler = on_child};
 	sigset_t block, normal;
 	char text[16];
 	int p[2], status;
@@ -162,12 +162,12 @@ static void run_command(char **argv)
 
 static void send_files(void)
 {
-	static char *argv[] = { "tar", "-cf", "-", "-C", "/out", ".", NULL };
+	static char *argv[] = {"tar", "-cf", "-", "-C", "/out", ".", NULL};
 	int p[2], wstatus = -1;
 	pid_t tar;
 
 	if (rmdir("/out") == 0 || errno == ENOENT)
-		return;		/* nothing in it */
+		return; /* nothing in it */
 	if (pipe2(p, O_CLOEXEC)) {
 		send_error("pipe: %s", strerror(errno));
 		return;
@@ -198,7 +198,7 @@ static void send_kernel_log(void)
 
 		n = read(fd, record, sizeof(record) - 1);
 		if (n < 0 && errno == EPIPE)
-			continue;	/* overwritten while we read */
+			continue; /* overwritten while we read */
 		if (n <= 0)
 			break;
 		record[n] = 0;

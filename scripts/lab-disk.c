@@ -10,8 +10,8 @@
 
 #include "lab-disk.h"
 
-#define SECTOR		512
-#define CYLINDER	(16 * 63)	/* sectors in one, with the geometry Bochs is told */
+#define SECTOR	 512
+#define CYLINDER (16 * 63) /* sectors in one, with the geometry Bochs is told */
 
 /* One row of the table in sector 0; the last has no sectors. */
 struct load {
@@ -63,7 +63,7 @@ static void add(const void *data, size_t len, uint32_t addr)
 	uint32_t sectors = (len + SECTOR - 1) / SECTOR;
 
 	write_at(next_sector, data, len);
-	loads[nloads++] = (struct load){ sectors, next_sector, addr };
+	loads[nloads++] = (struct load){sectors, next_sector, addr};
 	next_sector += sectors;
 }
 
@@ -87,9 +87,9 @@ static size_t patch_header(unsigned char *image, size_t len, size_t initrd_len)
 	setup_len = ((image[0x1f1] ? image[0x1f1] : 4) + 1) * SECTOR;
 	if (setup_len > LAB_SETUP_STACK || setup_len > len)
 		die("not a bzImage (setup part of %zu bytes)", setup_len);
-	image[0x210] = 0xff;			/* type_of_loader: none of the known */
-	image[0x211] |= 0x80;			/* loadflags: heap_end_ptr is valid */
-	put32(image + 0x218, LAB_INITRD_ADDR);	/* ramdisk_image, ramdisk_size */
+	image[0x210] = 0xff;		       /* type_of_loader: none of the known */
+	image[0x211] |= 0x80;		       /* loadflags: heap_end_ptr is valid */
+	put32(image + 0x218, LAB_INITRD_ADDR); /* ramdisk_image, ramdisk_size */
 	put32(image + 0x21c, initrd_len);
 	put16(image + 0x224, LAB_SETUP_STACK - 0x200);
 	put32(image + 0x228, LAB_CMDLINE);
@@ -120,7 +120,8 @@ int main(int argc, char **argv)
 	add(initrd, initrd_len, LAB_INITRD_ADDR);
 	write_at(0, loads, sizeof(loads));
 	cylinders = (next_sector + CYLINDER - 1) / CYLINDER;
-	if (fseek(disk, cylinders * CYLINDER * (long)SECTOR - 1, SEEK_SET) || fputc(0, disk) == EOF || fclose(disk))
+	if (fseek(disk, cylinders * CYLINDER * (long)SECTOR - 1, SEEK_SET) ||
+	    fputc(0, disk) == EOF || fclose(disk))
 		die("%s: %s", disk_path, strerror(errno));
 	printf("%zu\n", cylinders);
 	return 0;

@@ -19,9 +19,9 @@
 
 #include "lab-wire.h"
 
-#define TICK_MS		200	/* how often console, clock and emulator are looked at */
-#define PANIC_GRACE_MS	3000	/* for a panic to finish printing */
-#define MAX_COMPLAINTS	40	/* console lines shown */
+#define TICK_MS	       200  /* how often console, clock and emulator are looked at */
+#define PANIC_GRACE_MS 3000 /* for a panic to finish printing */
+#define MAX_COMPLAINTS 40   /* console lines shown */
 
 enum { EXIT_TIMEOUT = 124, EXIT_LAB = 125, EXIT_KERNEL = 126, EXIT_INTERRUPTED = 130 };
 
@@ -29,7 +29,7 @@ static struct {
 	const char *console, *kmsg, *tar, *log, *name;
 	long timeout_s, silence_s;
 	bool allow_warnings, verbose, progress;
-} opt = { .name = "lab", .timeout_s = 300, .silence_s = 60 };
+} opt = {.name = "lab", .timeout_s = 300, .silence_s = 120};
 
 static struct {
 	pid_t pid;
@@ -41,8 +41,8 @@ static struct {
 static struct {
 	char lines[MAX_COMPLAINTS][256];
 	int shown, fatal, warnings;
-	bool marked;		/* past LAB_MARK: warnings count */
-	long panic_ms;		/* when a panic was first seen, 0: never */
+	bool marked;   /* past LAB_MARK: warnings count */
+	long panic_ms; /* when a panic was first seen, 0: never */
 	bool panic_done;
 } kernel;
 
@@ -104,7 +104,8 @@ static long cpu_ms(void)
 	text[n] = 0;
 	p = strrchr(text, ')');
 	if (p)
-		sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &utime, &stime);
+		sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &utime,
+		       &stime);
 	return (utime + stime) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
@@ -119,11 +120,13 @@ static bool contains_any(const char *line, const char *const *words)
 /* One line of the kernel log; live lines come off the console, the others from the log sent at the end. */
 static void judge_line(const char *line, bool live)
 {
-	static const char *const fatal[] = {
-		"Kernel panic", "BUG: ", "kernel BUG at", "Oops: ", "Oops[", "general protection fault",
-		"soft lockup", "blocked for more than", "rcu: INFO: ", "double fault", "Internal error", NULL
-	};
-	static const char *const warning[] = { "WARNING: ", "UBSAN: ", "INFO: possible", NULL };
+	static const char *const fatal[] = {"Kernel panic",   "BUG: ",
+					    "kernel BUG at",  "Oops: ",
+					    "Oops[",	      "general protection fault",
+					    "soft lockup",    "blocked for more than",
+					    "rcu: INFO: ",    "double fault",
+					    "Internal error", NULL};
+	static const char *const warning[] = {"WARNING: ", "UBSAN: ", "INFO: possible", NULL};
 	bool is_fatal = contains_any(line, fatal);
 	int i;
 
@@ -138,7 +141,7 @@ static void judge_line(const char *line, bool live)
 		return;
 	for (i = 0; i < kernel.shown; i++)
 		if (!strcmp(kernel.lines[i], line))
-			return;		/* both on the console and in the log */
+			return; /* both on the console and in the log */
 	if (is_fatal)
 		kernel.fatal++;
 	else
@@ -337,7 +340,7 @@ static enum verdict look(void)
 
 static enum verdict watch(int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	static char data[65536];
 	enum verdict verdict = RUNNING;
 	long looked = 0;
@@ -352,7 +355,8 @@ static enum verdict watch(int fd)
 			else if (n == 0)
 				verdict = vm.ended ? ENDED : DIED;
 		}
-		if (verdict == RUNNING && (vm.ended || interrupted || now_ms() - looked >= TICK_MS)) {
+		if (verdict == RUNNING &&
+		    (vm.ended || interrupted || now_ms() - looked >= TICK_MS)) {
 			verdict = look();
 			looked = now_ms();
 		}
@@ -396,8 +400,9 @@ static int conclude(enum verdict verdict, int wstatus)
 		    vm.started ? "command was running" : "machine was booting");
 		return EXIT_TIMEOUT;
 	case SILENT:
-		show_complaints(vm.started ? "the guest kernel hangs: no sign of life from it" :
-					     "the machine does not come up: no sign of life from it");
+		show_complaints(vm.started
+					? "the guest kernel hangs: no sign of life from it"
+					: "the machine does not come up: no sign of life from it");
 		return EXIT_KERNEL;
 	case PANICKED:
 		show_complaints("the guest kernel panicked:");
@@ -441,17 +446,38 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "+c:k:f:l:n:t:s:wvp")) != -1) {
 		switch (c) {
-		case 'c': opt.console = optarg; break;
-		case 'k': opt.kmsg = optarg; break;
-		case 'f': opt.tar = optarg; break;
-		case 'l': opt.log = optarg; break;
-		case 'n': opt.name = optarg; break;
-		case 't': opt.timeout_s = atol(optarg); break;
-		case 's': opt.silence_s = atol(optarg); break;
-		case 'w': opt.allow_warnings = true; break;
-		case 'v': opt.verbose = true; break;
-		case 'p': opt.progress = isatty(STDERR_FILENO); break;
-		default: exit(EXIT_LAB);
+		case 'c':
+			opt.console = optarg;
+			break;
+		case 'k':
+			opt.kmsg = optarg;
+			break;
+		case 'f':
+			opt.tar = optarg;
+			break;
+		case 'l':
+			opt.log = optarg;
+			break;
+		case 'n':
+			opt.name = optarg;
+			break;
+		case 't':
+			opt.timeout_s = atol(optarg);
+			break;
+		case 's':
+			opt.silence_s = atol(optarg);
+			break;
+		case 'w':
+			opt.allow_warnings = true;
+			break;
+		case 'v':
+			opt.verbose = true;
+			break;
+		case 'p':
+			opt.progress = isatty(STDERR_FILENO);
+			break;
+		default:
+			exit(EXIT_LAB);
 		}
 	}
 	if (!opt.console || optind >= argc) {
@@ -462,7 +488,7 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = {.sa_handler = on_signal};
 	enum verdict verdict;
 	int fd, wstatus, status;
 

@@ -34,7 +34,12 @@ bzImage:
 	mkdir -p $(O)/arch/x86/boot
 	cat kernel/*.c >$(O)/arch/x86/boot/bzImage
 	touch $(O)/System.map $(O)/vmlinux
+.PHONY: arch/x86/kvm/ virt/kvm/
+arch/x86/kvm/ virt/kvm/ kernel/%.o:
+	@! grep -h 'error:' kernel/*.c
+	@grep -h 'warning:' kernel/*.c || :
 S
+printf 'for (@ARGV) { next if /^-/; open F, $_; exit 1 if grep /UGLY/, <F> }\n' >"$tmp/linux/scripts/checkpatch.pl"
 printf 'int a;\nint b;\nint c;\n' >"$tmp/linux/kernel/a.c"
 printf 'int z;\n' >"$tmp/linux/kernel/z.c"
 printf '*.o\n# Debian packaging: ignore everything at the top\n/*\n!/debian/\n' >"$tmp/linux/.gitignore"
@@ -135,6 +140,24 @@ kernel build 6.12 --stock
 check "back to stock: the patch is out" image_has 'int b;'
 check "a new option is another kernel" [ "$(cat "$tmp/out")" != "$stock" ]
 check "files no patch touches are left alone" [ "$before" = "$(stat -c %Y.%Z "$cache/src-6.12/kernel/z.c")" ]
+
+# --- every patch by itself
+kernel check-series 6.12
+check "check-series: a good series, counted" both "status_is 0" "out_has 3 passed, 0 failed"
+cp -R "$tree/kernel-patches" "$tmp/good"
+for line in 'x.c:1: warning: dubious' 'x.c:2: error: wrong' 'UGLY'; do
+	n=$(($(wc -l <"$tree/kernel-patches/linux-6.12/series") + 1))
+	printf 'From: a\nSubject: p%s\n\n--- /dev/null\n+++ b/kernel/p%s.c\n@@ -0,0 +1 @@\n+%s\n' $n $n "$line" \
+		>"$tree/kernel-patches/linux-6.12/000$n-p.patch"
+	echo "linux-6.12/000$n-p.patch" >>"$tree/kernel-patches/linux-6.12/series"
+done
+kernel check-series 6.12
+check "check-series: a bad one fails" status_is 1
+check "check-series: a warning fails its patch" grep -q '^FAILED  linux-6.12/0002-p.patch builds: .*dubious' "$tmp/out"
+check "check-series: so does an error" grep -q '^FAILED  linux-6.12/0003-p.patch builds: .*wrong' "$tmp/out"
+check "check-series: and style" grep -q '^FAILED  linux-6.12/0004-p.patch checkpatch' "$tmp/out"
+rm -rf "$tree/kernel-patches"
+mv "$tmp/good" "$tree/kernel-patches"
 
 # --- failures
 sed -i 's/^CONFIG_D=y/CONFIG_E=y/' "$tree/kernel-patches/lab.config"

@@ -34,6 +34,7 @@ all:
 -include tests/build.mk
 
 all: $(PROGS)
+	@:
 
 HELP := \
 '  make                the programs, into build/' \

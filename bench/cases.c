@@ -89,8 +89,8 @@ bool case_have_kvmi(const char **why)
 		return false;
 	}
 	if (!vmm_introspection_version(vm)) {
-		*why = "this kernel has no KVM introspection: boot one built from kernel-patches/ "
-		       "(scripts/kernel build), or use the lab";
+		*why = "this kernel has no KVM introspection; one with the series in "
+		       "kernel-patches/ has";
 		ret = -EOPNOTSUPP;
 	} else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv)) {
 		ret = -errno;

@@ -360,7 +360,7 @@ static int probe_kvmi(void)
 	const char *why;
 	bool have = case_have_kvmi(&why);
 
-	printf("%s: %s\n", have ? "introspection" : "no introspection", why);
+	printf("%s\n", why);
 	return have ? 0 : 1;
 }
 

@@ -54,10 +54,12 @@ HELP := \
 help:
 	@printf '%s\n' $(HELP)
 
-# What a job needs beyond a compiler it asks for itself, when it is about to need it.
+# With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
+BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
+
 .PHONY: bench check check-series kernel results
 bench:
-	$(Q)scripts/deps build
+	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/bench $(BENCH_ARGS)
 
@@ -73,7 +75,7 @@ kernel:
 	$(Q)scripts/kernel build 6.12
 
 results:
-	$(Q)scripts/deps build
+	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/bench --lab --seed 1 --out results
 

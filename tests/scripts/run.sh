@@ -31,6 +31,8 @@ run_parse '## begin a' 'ok 1 - x' 1..1 '## end a 0'
 expect "the plan comes last" 0 "1 passed, 0 failed"
 run_parse '## begin a' 1..2 'ok 1 - x' 'ok 2 - y # SKIP no such machine' '## end a 0'
 expect "a test is skipped" 0 "1 passed, 0 failed, 1 skipped" "no such machine"
+run_parse '## begin a' 1..2 'ok 1 - x' 'not ok 2 # SKIP y' '## end a 0'
+expect "a test is skipped by cmocka" 0 "1 passed, 0 failed, 1 skipped" "suite/a: y"
 run_parse '## begin a' 1..1 'ok 1 - y # SKIP no such machine' '## end a 0'
 expect "nothing but skipped tests is no success" 1 "0 passed, 0 failed, 1 skipped"
 run_parse '## begin a' 1..2 'ok 1 - x' 'not ok 2 - y' '# 3 is not 4' '## end a 1'

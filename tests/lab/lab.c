@@ -63,7 +63,7 @@ void lab_open_any(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpu
 	l->c = NULL;
 }
 
-void lab_open(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpus)
+void lab_need_bp(void)
 {
 	const char *why;
 
@@ -75,6 +75,11 @@ void lab_open(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpus)
 	default:
 		fail("%s", why);
 	}
+}
+
+void lab_open(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpus)
+{
+	lab_need_bp();
 	lab_open_any(l, g, nr_vcpus);
 }
 

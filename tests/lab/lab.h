@@ -38,7 +38,10 @@ struct lab {
 	struct kvmi_client *c;
 };
 
-/* Loads the guest; no tool yet. Skips the test where an int3 does not arrive at the host. */
+/* Skips the test where an int3 does not arrive at the host. */
+void lab_need_bp(void);
+
+/* Loads the guest; no tool yet. lab_need_bp() included. */
 void lab_open(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpus);
 
 /* The same for tests that need no breakpoint. */

@@ -38,6 +38,11 @@ bench_skips()
 	done
 }
 
+if kvmi-bench --probe-int3 >/dev/null; then
+	echo "ok 1 - kvmi-bench without breakpoints # SKIP #BP exits arrive here: QEMU has nested KVM"
+	echo 1..1
+	exit 0
+fi
 check "the probe says that #BP exits do not arrive" probe_says_no
 check "kvmi-bench skips the int3 cases, and says why" bench_skips
 echo "1..$count"

@@ -68,7 +68,7 @@ fi
 
 if ! "$kvmi_lat" record -o probe.json -- true >out 2>err; then
 	echo "ok - the rest # SKIP cannot record here: $(head -n 1 err)"
-	echo "$passed passed, $failed failed"
+	echo "1..$((passed + failed + 1))"
 	[ "$failed" -eq 0 ]
 	exit
 fi
@@ -141,5 +141,5 @@ expect "SIGINT" 1 "ended by signal 2" env -i PATH="$PATH" sh -c '
 expect "no temporary files" 1 "" sh -c 'ls | grep "json\\."'
 expect "no directories of ours" 2 "" sh -c 'ls -d "${TMPDIR:-/tmp}"/kvmi-lat.?????? 2>/dev/null'
 
-echo "$passed passed, $failed failed"
+echo "1..$((passed + failed))"
 [ "$failed" -eq 0 ]

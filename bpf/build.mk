@@ -6,7 +6,7 @@ BPF_SKEL  := build/bpf/kvmi_lat.skel.h
 LLVM_STRIP ?= llvm-strip
 # asm/types.h lives in the multiarch directory, which -target bpf does not search.
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARNINGS) \
-	-idirafter /usr/include/$(shell $(CC) -print-multiarch)
+	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
 PROGS += $(BPF_OBJ)
 

@@ -184,19 +184,20 @@ for signal in INT TERM; do
 	check "SIG$signal: nothing is left in TMPDIR" nothing_left
 done
 
-# --- the host branch, for real: a lab machine is a host with the patched kernel, and has no more than busybox
+# --- make bench on a host, for real: a lab machine has the patched kernel, and no more than busybox and make
 if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat" ]; then
-	skip "the host branch inside a lab machine" "the programs have not been built; run make"
+	skip "make bench inside a lab machine" "the programs have not been built; run make"
 	finish
 fi
 for machine in vmx svm; do
 	rm -rf host
 	run "$root/scripts/lab" run ${KVMI_LAT_TEST_KERNEL:+--kernel "$KVMI_LAT_TEST_KERNEL"} --machine $machine --seed 5 \
-		--file "$root/scripts/bench:/src/scripts/" --file "$root/scripts/common.sh:/src/scripts/" \
-		--file "$root/scripts/deps:/src/scripts/" --file "$root/build/bench/kvmi-bench:/src/build/bench/" \
-		--file "$root/build/tools/kvmi-lat:/src/build/tools/" --out "$tmp/host" -- \
-		sh -c 'sh /src/scripts/bench --out /out/got -- --hits=1000 && ls /tmp'
-	check "$machine: the host branch ends with 0" status_is 0
+		--file "$(command -v make):/bin/" --file "$root/Makefile:/src/" --file "$root/bpf:/src/" --file "$root/bench:/src/" \
+		--file "$root/tools:/src/" --file "$root/tests:/src/" --file "$root/scripts:/src/" \
+		--file "$root/build/bpf:/src/build/" --file "$root/build/bench:/src/build/" \
+		--file "$root/build/tools:/src/build/" --file "$root/build/tests:/src/build/" --out "$tmp/host" -- \
+		sh -c 'make --no-print-directory -C /src bench BENCH_ARGS="--out /out/got -- --hits=1000" && ls /tmp'
+	check "$machine: make bench ends with 0" status_is 0
 	check "$machine: it finds the patched kernel" out_has "on this machine, kernel"
 	check "$machine: it gives the table" grep -q '^int3_event_retry  *attached  *1  *1000 ' out
 	check "$machine: and the stages" grep -q '^  dispatch  *1000 ' out

@@ -85,7 +85,8 @@ bench()	# PROBE LAB ARG...
 }
 
 nothing_left()	{ [ -z "$(ls "$tmp/a tmp")" ] || { ls "$tmp/a tmp" && false; }; }
-runs_are()	{ [ "$(cd "$results" && LC_ALL=C ls -- *.json | tr '\n' ' ')" = "$1 " ]; }
+runs_are()	{ [ "$(cd "$results" && printf '%s ' *.json)" = "$1 " ]; }
+lines_of()	{ if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 
 # --- where it measures, and why
 bench none ok --seed 7
@@ -171,7 +172,7 @@ for signal in INT TERM; do
 		"$tree/scripts/bench" --seed 7 --out "$results" >out 2>err &
 	driver=$!
 	_waited=0
-	while [ $_waited -lt 100 ] && [ "$(cat lab.pids 2>/dev/null | wc -l)" -lt "$(nproc | sed 's/[2-9].*\|1.\{1,\}/2/')" ]; do
+	while [ $_waited -lt 100 ] && [ "$(lines_of lab.pids)" -lt "$(nproc | sed 's/[2-9].*\|1.\{1,\}/2/')" ]; do
 		sleep 0.1
 		_waited=$((_waited + 1))
 	done

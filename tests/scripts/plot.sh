@@ -121,6 +121,7 @@ sample evil.json vmx bochs instructions 1 '
 plot evil.json
 check "quotes and backquotes are drawn, not run" both "status_is 0" "[ -z $(find "$tmp" -name pwned) ]"
 check "a case is no path" files_are percentiles-_.__touch_pwned_-vmx stages-_.__touch_pwned_-vmx
+# shellcheck disable=SC1003 # a backslash, not a quote
 check "and come out as they are" svg_has stages-_.__touch_pwned_-vmx 'a'\''b`touch pwned`c"; system("touch pwned") \'
 
 # --- what cannot be drawn

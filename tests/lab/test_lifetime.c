@@ -193,7 +193,7 @@ static void test_close_during_event(void)
 	check_left_alone(&w, &l);
 }
 
-/* Registers set by a tool that goes without an answer are forgotten. */
+/* Registers set by a tool that goes without an answer are forgotten, for the next tool's answer as well. */
 static void test_close_forgets_registers(void)
 {
 	struct runner r = {0};
@@ -213,6 +213,19 @@ static void test_close_forgets_registers(void)
 	kvmi_client_free(l.c);
 	runner_done(&r);
 	check_left_alone(&w, &l);
+
+	check_eq(vmm_unhook(l.vm), 0);
+	lab_hook(&l);
+	l.v->config->count = 3;
+	lab_run_with_bp(&l, &r);
+	lab_expect_bp(l.c, &ev, 0, hit_bp());
+	check_kvmi(kvmi_reply_event(l.c, &ev, KVMI_EVENT_ACTION_RETRY), 0);
+	for (int i = 0; i < 3; i++) {
+		lab_expect_bp(l.c, &ev, 0, hit_bp());
+		lab_skip_bp(l.c, &ev);
+	}
+	runner_done(&r);
+	check_eq(l.v->config->hits, 3);
 }
 
 /* What was answered in time holds. */

@@ -76,3 +76,8 @@ struct counter *counter_start_bp_exits(void)
 	return counter_start("kvm:kvm_exit",
 			     lab_is_svm() ? "exit_reason == 0x43" : "exit_reason == 0");
 }
+
+struct counter *counter_start_injected_bp(void)
+{
+	return counter_start("kvm:kvm_inj_exception", "exception == 3 && reinjected == 0");
+}

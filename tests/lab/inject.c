@@ -51,7 +51,8 @@ void inject_check(struct inject *in, uint64_t n, uint64_t bp)
 
 	note("VMCB at the injection: RIP int3 %+lld, nRIP int3 %+lld", (long long)(seen->rip - bp),
 	     (long long)(seen->next_rip - bp));
-	check_eq(seen->injections, n);
+	/* An entry that an interrupt ends at once is made again. */
+	check(seen->injections >= n);
 	if (nrips_in_use()) {
 		check_eq(seen->rip, bp);
 		check_eq(seen->next_rip, bp + 1);

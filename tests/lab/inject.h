@@ -11,8 +11,8 @@ struct inject;
 struct inject *inject_open(void);
 
 /*
- * There must have been @n injections of #BP, the latest of an int3 of one byte at @bp, so that the CPU
- * delivers it with RIP behind: by nRIP where KVM uses that, otherwise by RIP itself.
+ * There must have been at least @n injections of #BP, the latest of an int3 of one byte at @bp, so that
+ * the CPU delivers it with RIP behind: by nRIP where KVM uses that, otherwise by RIP itself.
  */
 void inject_check(struct inject *in, uint64_t n, uint64_t bp);
 

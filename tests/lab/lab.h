@@ -126,4 +126,10 @@ uint64_t counter_read(const struct counter *c);
 /* A counter of exits by #BP, on either vendor. */
 struct counter *counter_start_bp_exits(void);
 
+/*
+ * A counter of #BPs injected. An entry that is called off, or interrupted at once, makes KVM inject the
+ * same exception again; that is not another one.
+ */
+struct counter *counter_start_injected_bp(void);
+
 #endif /* LAB_H */

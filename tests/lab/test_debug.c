@@ -123,7 +123,7 @@ static void test_hw_breakpoint(void)
 
 static void test_continue_is_userspaces(void)
 {
-	struct counter *injected = counter_start("kvm:kvm_inj_exception", "exception == 3");
+	struct counter *injected = counter_start_injected_bp();
 	struct runner r = {0};
 	struct kvmi_event_msg ev;
 	struct lab l;

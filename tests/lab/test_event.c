@@ -233,7 +233,7 @@ static void check_frame_rip(struct lab *l)
 
 static void continue_hits(uint64_t n)
 {
-	struct counter *injected = counter_start("kvm:kvm_inj_exception", "exception == 3");
+	struct counter *injected = counter_start_injected_bp();
 	struct inject *vmcb = lab_is_svm() ? inject_open() : NULL;
 	struct runner r = {0};
 	struct kvmi_event_msg ev;
@@ -291,7 +291,7 @@ static void test_continue_then_retry(void)
 
 static void test_retry_moved(void)
 {
-	struct counter *injected = counter_start("kvm:kvm_inj_exception", "exception == 3");
+	struct counter *injected = counter_start_injected_bp();
 	struct runner r = {0};
 	struct kvmi_event_msg ev;
 	struct lab l;

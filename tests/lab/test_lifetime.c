@@ -59,7 +59,7 @@ static struct watch watch_start(void)
 	return (struct watch){
 		.exits = counter_start_bp_exits(),
 		.events = counter_start("kvmi:kvmi_event_bp_send", NULL),
-		.injected = counter_start("kvm:kvm_inj_exception", "exception == 3"),
+		.injected = counter_start_injected_bp(),
 	};
 }
 

@@ -3,8 +3,9 @@
 
 # Static: they have no dependencies to be carried into the lab.
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
-	test_counts)
-LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o guests/hit.o)
+	test_vcpus test_memory test_counts)
+LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
+	guests/hit.o)
 
 PROGS += $(LAB_TESTS)
 

@@ -206,6 +206,48 @@ static double number(json_t *object, const char *key)
 	return json_number_value(value);
 }
 
+static double guest_quantile(json_t *e, double q)
+{
+	json_t *pair;
+	size_t i;
+
+	json_array_foreach(json_object_get(e, "quantiles"), i, pair) {
+		if (json_number_value(json_array_get(pair, 0)) == q)
+			return json_number_value(json_array_get(pair, 1));
+	}
+	fail("an entry has no quantile %g", q);
+}
+
+/* The percentiles as kvmi-lat reports them, from buckets of at most 1.6 %. */
+static json_t *reported(void)
+{
+	json_error_t err;
+	json_t *report;
+	FILE *p = popen("kvmi-lat report --json " RUN_FILE, "r");
+
+	check(p != NULL);
+	report = json_loadf(p, 0, &err);
+	if (pclose(p) || !report)
+		fail("kvmi-lat report --json: %s", report ? "failed" : err.text);
+	return json_object_get(report, "cases");
+}
+
+static json_t *reported_total(json_t *cases, const char *name)
+{
+	json_t *c, *s;
+	size_t i, j;
+
+	json_array_foreach(cases, i, c) {
+		if (!is(c, "case", name))
+			continue;
+		json_array_foreach(json_object_get(c, "stages"), j, s) {
+			if (is(s, "event", "breakpoint") && is(s, "stage", "total"))
+				return s;
+		}
+	}
+	fail("the report has no total of case %s", name);
+}
+
 /*
  * By the guest's own clock: what a hit takes from stamp to stamp is what BPF says it was out of the
  * guest, and a rest that does not depend on what happened meanwhile.
@@ -213,9 +255,10 @@ static double number(json_t *object, const char *key)
 static void test_guest_clock(void)
 {
 	double rest[HITS_BATCHES], mean_rest = 0, mean_total = 0;
-	json_t *run = run_file();
+	json_t *run = run_file(), *cases = reported();
 
 	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
+		json_t *percentiles = reported_total(cases, batch_name(i));
 		json_t *total = stage(run, batch_name(i), "total");
 		json_t *e = entry(run, batch_name(i));
 		double bpf = number(total, "sum") / number(total, "count");
@@ -223,11 +266,12 @@ static void test_guest_clock(void)
 		rest[i] = number(e, "mean") - bpf;
 		mean_rest += rest[i] / HITS_BATCHES;
 		mean_total += bpf / HITS_BATCHES;
-		note("%s, %u commands: guest mean %.1f (%.0f..%.0f), BPF mean %.1f (%.0f..%.0f), "
-		     "rest %.1f (of min %.0f, of max %.0f)",
-		     batch_name(i), HITS_COMMANDS(i), number(e, "mean"), number(e, "min"),
-		     number(e, "max"), bpf, number(total, "min"), number(total, "max"), rest[i],
+		note("%s, %u commands: guest mean %.1f, BPF mean %.1f, rest %.1f; rest of min %.0f, "
+		     "p50 %.0f, p99 %.0f, max %.0f",
+		     batch_name(i), HITS_COMMANDS(i), number(e, "mean"), bpf, rest[i],
 		     number(e, "min") - number(total, "min"),
+		     guest_quantile(e, 0.5) - number(percentiles, "p50"),
+		     guest_quantile(e, 0.99) - number(percentiles, "p99"),
 		     number(e, "max") - number(total, "max"));
 	}
 	note("%s: guest hit-to-hit less BPF total: %.1f of %.1f", lab_is_svm() ? "svm" : "vmx",

@@ -540,36 +540,6 @@ static void test_kill_vmm(void)
 	lab_expect_close(c);
 }
 
-/* --- vCPUs come late --- */
-
-static void test_vcpu_after_hook(void)
-{
-	const struct {
-		struct kvmi_vcpu_hdr hdr;
-		struct kvmi_vcpu_get_registers cmd;
-	} req = {.hdr.vcpu = 1};
-	struct kvmi_vcpu_get_registers_reply rpl;
-	struct lab l;
-	uint32_t seq;
-	int fd;
-
-	lab_open_any(&l, &hit, 1);
-	lab_hook(&l);
-	check_kvmi(kvmi_command(l.c, KVMI_VCPU_GET_REGISTERS, &req, sizeof(req), NULL, 0),
-		   KVM_EINVAL);
-	fd = ioctl(vmm_fd(l.vm), KVM_CREATE_VCPU, (unsigned long)VMM_VCPU_ID(1));
-	if (fd < 0)
-		fail("KVM_CREATE_VCPU: %s", strerror(errno));
-	seq = lab_queue(&l, KVMI_VCPU_GET_REGISTERS, &req, sizeof(req));
-	/* It is at the reset vector, where there is no memory: some exit ends this. */
-	alarm(10);
-	if (ioctl(fd, KVM_RUN, 0))
-		note("KVM_RUN: %s", strerror(errno));
-	check_kvmi(kvmi_command_wait(l.c, KVMI_VCPU_GET_REGISTERS, seq, &rpl, sizeof(rpl)), 0);
-	check_eq(rpl.mode, 2);
-	check_eq(rpl.regs.rip, 0xfff0);
-}
-
 int main(void)
 {
 	const struct tap_test tests[] = {
@@ -590,7 +560,6 @@ int main(void)
 		{"signal, then the answer, then KVM_RUN", test_signal_then_answer},
 		{"signal, then tool gone and UNHOOK, then KVM_RUN", test_signal_then_close},
 		{"VMM killed during an event: it ends, the tool sees it", test_kill_vmm},
-		{"vCPU created after HOOK", test_vcpu_after_hook},
 	};
 
 	return tap_main(tests, sizeof(tests) / sizeof(tests[0]));

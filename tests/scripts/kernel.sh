@@ -8,7 +8,7 @@
 # --- a tree of our own with the real scripts, and a "kernel" whose make does what the test says
 tree="$tmp/a tree"
 mkdir -p "$tree/scripts" "$tree/kernel-patches/linux-6.12" "$tmp/bin" "$tmp/linux/kernel" "$tmp/linux/scripts"
-cp "$root/scripts/common.sh" "$root/scripts/kernel" "$root/scripts/deps" "$tree/scripts/"
+cp -R "$root/scripts/common.sh" "$root/scripts/kernel" "$root/scripts/kernel.d" "$root/scripts/deps" "$tree/scripts/"
 cat >"$tmp/bin/dpkg-query" <<'S'
 #!/bin/sh
 case $* in

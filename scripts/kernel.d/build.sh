@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=sh disable=SC2154,SC2034
+# scripts/kernel build: configuration, the cache key, make.
+
+# --- configuration and make --------------------------------------------------------------------------------
+
+kmake()
+{
+	nice make -C "$src" O="$obj" LOCALVERSION= KBUILD_BUILD_USER=kvmi-lat KBUILD_BUILD_HOST=lab \
+		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' "$@"
+}
+
+# An option that was asked for and did not come is an error: the kernel would lack it silently.
+check_config()	# FRAGMENT
+{
+	awk -v dotconfig="$obj/.config" '
+		BEGIN { while ((getline line < dotconfig) > 0) { have[line]; split(line, w, "="); if (line ~ /^CONFIG/) set[w[1]] } }
+		/^CONFIG_/ && !($0 in have) { print }
+		/^# CONFIG_.* is not set$/ && ($2 in set) { print }' "$1" >"$cache/lost"
+	[ ! -s "$cache/lost" ] ||
+		fail "options of the lab's configuration do not survive: $(tr '\n' ';' <"$cache/lost" | sed 's/;$//; s/;/, /g')"
+}
+
+configure()	# FRAGMENT
+{
+	mkdir -p "$obj"
+	cp "$obj/.config" "$cache/config.old" 2>/dev/null || : >"$cache/config.old"
+	{
+		kmake -s tinyconfig && cat "$1" >>"$obj/.config" && kmake -s olddefconfig
+	} >"$cache/config.log" 2>&1 || fail "configuring failed: $(cause_in "$cache/config.log"); log: $cache/config.log"
+	check_config "$1"
+}
+
+# for_lines TEXT COMMAND...: once for each line of it, which comes last; stops at the first that fails
+for_lines()
+{
+	_lines=$1
+	shift
+	while [ -n "$_lines" ]; do
+		_line=${_lines%%"$newline"*}
+		case $_lines in
+		*"$newline"*) _lines=${_lines#*"$newline"} ;;
+		*) _lines= ;;
+		esac
+		"$@" "$_line" || return
+	done
+}
+
+# What is said of an option last, holds; the rest of the file would ask for what cannot be had.
+last_of_each()
+{
+	awk '
+		/^CONFIG_/ { split($0, w, "="); name = w[1] }
+		/^# CONFIG_.* is not set$/ { name = $2 }
+		name != "" { if (name in at) delete line[at[name]]; at[name] = NR; line[NR] = $0; name = "" }
+		END { for (i = 1; i <= NR; i++) if (i in line) print line[i] }'
+}
+
+fragment()	# yes|no|none: KVM_INTROSPECTION
+{
+	{
+		cat "$patches/lab.config"
+		for_lines "$extra_configs" cat
+		case $1 in
+		yes) echo CONFIG_KVM_INTROSPECTION=y ;;
+		no) echo '# CONFIG_KVM_INTROSPECTION is not set' ;;
+		esac
+	} | last_of_each
+}
+
+# --- build -------------------------------------------------------------------------------------------------
+
+sha256()
+{
+	sha256sum | cut -d' ' -f1
+}
+
+series_hash()
+{
+	series | while IFS= read -r _patch; do
+		cat "$patches/$_patch" || exit
+	done | sha256
+}
+
+# Objects of another configuration have a directory of their own: none of them could be used again.
+choose_objects()
+{
+	[ -n "$extra_configs" ] || return 0
+	obj=$obj-$(fragment none | sha256 | cut -c1-8)
+}
+
+identity()	# what a built kernel depends on; sets source, series_id, compiler, pahole, key
+{
+	source=$(source_version) || exit 1
+	compiler=$(gcc --version | head -n 1)
+	pahole=$(pahole --version)
+	if [ "$stock" = yes ]; then
+		series_id=stock
+	else
+		[ -n "$(series)" ] || fail "$series_dir/series has no patches yet; use --stock"
+		series_id=$(series_hash)
+	fi
+	[ -z "$extra_patches" ] || series_id=$({ echo "$series_id" && for_lines "$extra_patches" cat; } | sha256)
+	key=$({
+		printf '%s\n' 1 "$source" "$series_id" "$compiler" "$pahole"
+		grep -v '^# [^C]' "$patches/lab.config"
+		for_lines "$extra_configs" cat
+	} | sha256 | cut -c1-16)
+	result=$cache/$version-$key
+}
+
+keep_result()
+{
+	scratch=$cache/.new-$$
+	if ! fill_result || ! mv "$scratch" "$result"; then
+		fail "cannot write $result"
+	fi
+	scratch=
+}
+
+fill_result()
+{
+	mkdir "$scratch" &&
+	cp "$obj/arch/x86/boot/bzImage" "$obj/System.map" "$scratch/" &&
+	cp "$obj/.config" "$scratch/config" &&
+	printf '{"source":"%s","series":"%s","config":"%s","compiler":"%s","pahole":"%s"}\n' "$source" "$series_id" \
+		"$(sha256 <"$obj/.config")" "$compiler" "$pahole" >"$scratch/kernel.json"
+}
+
+compile()
+{
+	_steps=0
+	[ -f "$obj/vmlinux" ] || { need_space "$([ -n "$extra_configs" ] && echo 3000 || echo 1500)" && _steps=1000; }
+	phase "building $version ($variant)" \
+		$_steps "$cache/build.log" "$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" bzImage ||
+		fail "building $version failed: $(cause_in "$cache/build.log"); log: $cache/build.log"
+}
+
+add_file()	# VARIABLE FILE WHAT
+{
+	[ -f "$2" ] && [ -r "$2" ] || fail "$3 $2: no such file"
+	_file=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+	eval "_list=\$$1"
+	# shellcheck disable=SC2154 # eval sets it
+	eval "$1=\${_list:+\$_list\$newline}\$_file"
+}
+
+parse_build()
+{
+	stock=no variant="with the series"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--config | --patch) [ $# -ge 2 ] || fail "$1 needs a file" ;;
+		esac
+		case $1 in
+		--stock) stock=yes variant=stock ;;
+		--debug) add_file extra_configs "$patches/debug.config" --config ;;
+		--config) add_file extra_configs "$2" --config && shift ;;
+		--patch) add_file extra_patches "$2" --patch && shift ;;
+		*) fail "what is $1? (--help tells)" ;;
+		esac
+		shift
+	done
+	[ -z "$extra_configs" ] || variant="$variant, own options"
+	[ -z "$extra_patches" ] || variant="$variant, extra patch"
+	choose_objects
+}
+
+cmd_build()
+{
+	parse_build "$@"
+	install_deps 1 kernel
+	identity
+	if [ ! -f "$result/bzImage" ]; then
+		need git make gcc pahole flock setsid
+		lock_cache
+		set_traps
+		[ -f "$result/bzImage" ] || build_now
+	fi
+	printf '%s\n' "$result"
+}
+
+build_now()
+{
+	_began=$(date +%s)
+	get_source
+	if [ "$stock" = yes ]; then
+		put_tree
+		fragment none >"$cache/fragment"
+	else
+		# shellcheck disable=SC2046 # names without spaces
+		put_tree $(series)
+		fragment yes >"$cache/fragment"
+	fi
+	configure "$cache/fragment"
+	compile
+	keep_result
+	say "kernel: $version built in $(($(date +%s) - _began)) s: $result"
+}

@@ -3,9 +3,10 @@
 
 # Static: they have no dependencies to be carried into the lab.
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
-	test_vcpus test_memory test_counts)
+	test_vcpus test_memory test_counts test_nested)
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)
+LAB_NESTED_OBJS := $(addprefix build/tests/lab/, nested.o guests/nested.o)
 
 PROGS += $(LAB_TESTS)
 
@@ -27,6 +28,8 @@ build/tests/lab/inject.o: CPPFLAGS += -I build/tests/lab
 
 build/tests/lab/test_counts: build/tests/lab/hits.o $(addprefix build/bench/, \
 	control.o entries.o stats.o guests/int3.o)
+
+build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
 
 $(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)
 	$(call msg,CCLD,$@)

@@ -178,6 +178,59 @@ static void test_command_layouts(void **state)
 	assert_int_equal(kvmi_write_physical(f->c, 0, buf, KVMI_MSG_SIZE), -EINVAL);
 }
 
+/* Every command there is: what is sent, and what becomes of the reply. */
+static void test_more_commands(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_vm_get_info_reply info = {.vcpu_count = 3};
+	struct kvmi_vcpu_get_info_reply vinfo = {.tsc_speed = 2000000000};
+	struct kvmi_vcpu_get_cpuid_reply cpuid = {1, 2, 3, 4}, leaf;
+	uint8_t buf[256];
+	struct kvmi_msg_hdr hdr;
+	uint32_t n = 0;
+	uint64_t hz = 0;
+
+	k_reply(f, KVMI_VM_GET_INFO, 1, 0, &info, sizeof(info));
+	assert_int_equal(kvmi_get_info(f->c, &n), 0);
+	assert_int_equal(n, 3);
+	k_read(f, NULL, 0);
+
+	k_reply(f, KVMI_VM_CONTROL_EVENTS, 2, 0, NULL, 0);
+	assert_int_equal(kvmi_control_events(f->c, KVMI_EVENT_UNHOOK, true), 0);
+	hdr = k_read(f, buf, 8);
+	assert_int_equal(hdr.id, KVMI_VM_CONTROL_EVENTS);
+	assert_memory_equal(buf, ((uint8_t[8]){[2] = 1}), 8);
+
+	k_reply(f, KVMI_VM_READ_PHYSICAL, 3, 0, "guest", 5);
+	assert_int_equal(kvmi_read_physical(f->c, 0x40ffb, buf, 5), 0);
+	assert_memory_equal(buf, "guest", 5);
+	hdr = k_read(f, buf, 16);
+	assert_int_equal(hdr.id, KVMI_VM_READ_PHYSICAL);
+	assert_memory_equal(buf, ((uint8_t[16]){0xfb, 0xf, 4, [8] = 5}), 16);
+
+	k_reply(f, KVMI_VM_READ_PHYSICAL, 4, -KVM_ENOENT, NULL, 0);
+	assert_int_equal(kvmi_read_physical(f->c, ~0ULL, buf, 1), KVM_ENOENT);
+	k_read(f, buf, 16);
+
+	k_reply(f, KVMI_VCPU_GET_INFO, 5, 0, &vinfo, sizeof(vinfo));
+	assert_int_equal(kvmi_vcpu_get_info(f->c, 2, &hz), 0);
+	assert_int_equal(hz, 2000000000);
+	k_read(f, buf, 8);
+	assert_memory_equal(buf, ((uint8_t[8]){2}), 8);
+
+	k_reply(f, KVMI_VCPU_PAUSE, 6, -KVM_EBUSY, NULL, 0);
+	assert_int_equal(kvmi_vcpu_pause(f->c, 0x101, true), KVM_EBUSY);
+	hdr = k_read(f, buf, 16);
+	assert_int_equal(hdr.id, KVMI_VCPU_PAUSE);
+	assert_memory_equal(buf, ((uint8_t[16]){1, 1, [8] = 1}), 16);
+
+	k_reply(f, KVMI_VCPU_GET_CPUID, 7, 0, &cpuid, sizeof(cpuid));
+	assert_int_equal(kvmi_vcpu_get_cpuid(f->c, 1, 0x80000001, 9, &leaf), 0);
+	assert_int_equal(leaf.edx, 4);
+	k_read(f, buf, 16);
+	assert_memory_equal(buf, ((uint8_t[16]){1, [8] = 1, [11] = 0x80, [12] = 9}), 16);
+}
+
 static void test_get_registers(void **state)
 {
 	struct fixture *f = *state;
@@ -241,6 +294,92 @@ static void test_pipelined(void **state)
 	assert_int_equal(kvmi_command_wait(f->c, KVMI_GET_VERSION, s2, &got, sizeof(got)), 0);
 	assert_int_equal(got.version, 20);
 	assert_false(kvmi_client_pending(f->c));
+}
+
+/* Nothing of a batch is sent before its end; then all of it is, in order, in one piece. */
+static void test_batch(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev = {.hdr.seq = 41, .common = {.vcpu = 3, .event = 3}};
+	struct kvmi_vcpu_pause pause = {.wait = 1};
+	uint8_t buf[256], filler[4000] = {0};
+	struct kvmi_msg_hdr hdr;
+	uint32_t s1, s2;
+
+	assert_int_equal(kvmi_batch_begin(f->c), 0);
+	assert_int_equal(kvmi_batch_begin(f->c), -EINVAL);
+	assert_int_equal(kvmi_vcpu_command_send(f->c, KVMI_VCPU_PAUSE, 1, &pause, 8, &s1), 0);
+	assert_int_equal(kvmi_reply_event(f->c, &ev, KVMI_EVENT_ACTION_RETRY), 0);
+	assert_int_equal(kvmi_vcpu_command_send(f->c, KVMI_VCPU_GET_INFO, 2, NULL, 0, &s2), 0);
+	assert_int_equal(recv(f->kernel, buf, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(kvmi_batch_send(f->c), 0);
+	assert_int_equal(recv(f->kernel, buf, sizeof(buf), MSG_DONTWAIT), 24 + 24 + 16);
+	memcpy(&hdr, buf, 8);
+	assert_int_equal(hdr.id, KVMI_VCPU_PAUSE);
+	assert_int_equal(hdr.seq, s1);
+	memcpy(&hdr, buf + 24, 8);
+	assert_int_equal(hdr.id, KVMI_EVENT_REPLY);
+	assert_int_equal(hdr.seq, 41);
+	memcpy(&hdr, buf + 48, 8);
+	assert_int_equal(hdr.id, KVMI_VCPU_GET_INFO);
+	assert_int_equal(hdr.seq, s2);
+
+	/* A batch dropped leaves no trace, and one may be larger than what is reserved for it at first. */
+	assert_int_equal(kvmi_batch_begin(f->c), 0);
+	assert_int_equal(kvmi_send_raw(f->c, "x", 1), 0);
+	kvmi_batch_drop(f->c);
+	assert_int_equal(kvmi_batch_begin(f->c), 0);
+	assert_int_equal(kvmi_send_raw(f->c, filler, sizeof(filler)), 0);
+	assert_int_equal(kvmi_send_raw(f->c, filler, sizeof(filler)), 0);
+	assert_int_equal(kvmi_batch_send(f->c), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(recv(f->kernel, filler, sizeof(filler), MSG_DONTWAIT), 4000);
+	assert_int_equal(recv(f->kernel, buf, 1, MSG_DONTWAIT), -1);
+
+	/* An empty one sends nothing. */
+	assert_int_equal(kvmi_batch_begin(f->c), 0);
+	assert_int_equal(kvmi_batch_send(f->c), 0);
+}
+
+/* Whoever waits in a batch sends it: else the wait would be for ever. */
+static void test_batch_and_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_get_version_reply rpl = {.version = 7};
+	uint32_t s1, version = 0;
+
+	k_reply(f, KVMI_VM_CHECK_EVENT, 1, -KVM_EPERM, NULL, 0);
+	k_reply(f, KVMI_GET_VERSION, 2, 0, &rpl, sizeof(rpl));
+	assert_int_equal(kvmi_batch_begin(f->c), 0);
+	assert_int_equal(kvmi_command_send(f->c, KVMI_VM_CHECK_EVENT, NULL, 0, &s1), 0);
+	assert_int_equal(kvmi_get_version(f->c, &version), 0);
+	assert_int_equal(version, 7);
+	assert_int_equal(kvmi_command_wait(f->c, KVMI_VM_CHECK_EVENT, s1, NULL, 0), KVM_EPERM);
+	assert_int_equal(kvmi_batch_begin(f->c), 0);
+}
+
+static void test_reply_regs(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev = {.hdr.seq = 9, .common = {.vcpu = 1, .event = 3}};
+	struct kvmi_event_msg unhook = {.hdr.seq = 10};
+	struct kvm_regs regs = {.rip = 0x77};
+	uint8_t buf[256];
+	struct kvmi_msg_hdr hdr;
+
+	k_reply(f, KVMI_VCPU_SET_REGISTERS, 1, 0, NULL, 0);
+	assert_int_equal(kvmi_reply_event_regs(f->c, &ev, &regs, KVMI_EVENT_ACTION_RETRY), 0);
+	assert_int_equal(recv(f->kernel, buf, sizeof(buf), MSG_DONTWAIT), 8 + 152 + 24);
+	assert_memory_equal(buf + 16, &regs, sizeof(regs));
+	memcpy(&hdr, buf + 160, 8);
+	assert_int_equal(hdr.id, KVMI_EVENT_REPLY);
+	assert_int_equal(hdr.seq, 9);
+
+	/* Nobody waits for an answer to UNHOOK. */
+	assert_false(kvmi_event_needs_reply(&unhook));
+	assert_int_equal(kvmi_reply_event(f->c, &unhook, 0), -EINVAL);
+	assert_int_equal(kvmi_reply_event_regs(f->c, &unhook, &regs, 0), -EINVAL);
+	assert_int_equal(recv(f->kernel, buf, 1, MSG_DONTWAIT), -1);
 }
 
 static void test_short_replies(void **state)
@@ -343,6 +482,28 @@ static void test_event_longer_common(void **state)
 	k_write(f, buf, sizeof(buf));
 	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
 	assert_int_equal(ev.breakpoint.gpa, 0x40123);
+}
+
+/* Events without a part of their own, among them the one that is the VM's. */
+static void test_other_events(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmi_event_msg ev = {.breakpoint.gpa = 1};
+
+	for (uint8_t id = KVMI_EVENT_UNHOOK; id <= KVMI_EVENT_HYPERCALL; id++) {
+		struct wire_bp w = bp_event(id + 1);
+
+		w.hdr.size = 544;
+		w.common.event = id;
+		k_write(f, &w, 552);
+		assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+		assert_int_equal(ev.common.event, id);
+		assert_int_equal(ev.hdr.seq, id + 1);
+		assert_int_equal(ev.breakpoint.gpa, 0);
+		assert_int_equal(kvmi_event_needs_reply(&ev), id != KVMI_EVENT_UNHOOK);
+	}
+	assert_string_equal(kvmi_event_name(KVMI_EVENT_HYPERCALL), "HYPERCALL");
+	assert_string_equal(kvmi_event_name(KVMI_NUM_EVENTS), "unknown");
 }
 
 static void check_bad_event(struct fixture *f, const struct wire_bp *w)
@@ -624,14 +785,19 @@ int main(void)
 		TEST(test_get_version),
 		TEST(test_kvm_error),
 		TEST(test_command_layouts),
+		TEST(test_more_commands),
 		TEST(test_get_registers),
 		TEST(test_pipelined),
+		TEST(test_batch),
+		TEST(test_batch_and_wait),
+		TEST(test_reply_regs),
 		TEST(test_short_replies),
 		TEST(test_missing_data),
 		TEST(test_positive_error),
 		TEST(test_event),
 		TEST(test_event_while_waiting),
 		TEST(test_event_longer_common),
+		TEST(test_other_events),
 		TEST(test_event_too_short),
 		TEST(test_event_common_too_short),
 		TEST(test_event_common_too_long),

@@ -3,7 +3,7 @@
 
 LIBKVMI := build/tools/lib/libkvmi.a
 
-LIBKVMI_OBJS := build/tools/lib/kvmi_client.o
+LIBKVMI_OBJS := $(addprefix build/tools/lib/, kvmi_client.o kvmi_commands.o)
 
 $(LIBKVMI): $(LIBKVMI_OBJS)
 	$(call msg,AR,$@)
@@ -15,7 +15,7 @@ UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omi
 UNIT_TESTS += build/tests/unit/test_client
 
 build/tests/unit/test_client: tests/unit/test_client.c tools/lib/kvmi_client.c \
-		tools/lib/kvmi_client.h tools/lib/kvmi_abi.h
+		tools/lib/kvmi_commands.c $(wildcard tools/lib/*.h)
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lpthread

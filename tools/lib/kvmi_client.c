@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Client library: buffered message reading, commands and events of the KVMI wire protocol. */
-#include "kvmi_client.h"
+/* Client library, the channel: messages in and out of the socket, replies and events told apart. */
+#include "kvmi_client_priv.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,6 +22,14 @@ struct kept {
 	uint8_t payload[];
 };
 
+/* Messages that will be sent together. */
+struct batch {
+	bool open;
+	uint8_t *buf;
+	size_t len;
+	size_t room;
+};
+
 /*
  * The unread bytes of the stream are buf[start..end). A message is consumed by moving start; the
  * bytes are moved to the front only when the rest of a message would not fit behind them.
@@ -33,12 +41,13 @@ struct kvmi_client {
 	uint32_t seq;
 	struct kept *kept_first;
 	struct kept **kept_last;
+	struct batch batch;
 	size_t start;
 	size_t end;
 	uint8_t buf[BUF_SIZE] __attribute__((aligned(8)));
 };
 
-static int fail(struct kvmi_client *c, int error)
+int kvmi_client_fail(struct kvmi_client *c, int error)
 {
 	c->error = error;
 	return error;
@@ -98,6 +107,7 @@ void kvmi_client_free(struct kvmi_client *c)
 		c->kept_first = k->next;
 		free(k);
 	}
+	free(c->batch.buf);
 	close(c->fd);
 	free(c);
 }
@@ -188,7 +198,7 @@ static int send_all(struct kvmi_client *c, struct iovec *iov, size_t n)
 		if (ret == -ETIMEDOUT && !torn)
 			return ret;
 		if (ret)
-			return fail(c, ret);
+			return kvmi_client_fail(c, ret);
 
 		torn = true;
 		while (n && (size_t)len >= iov->iov_len) {
@@ -204,11 +214,80 @@ static int send_all(struct kvmi_client *c, struct iovec *iov, size_t n)
 	return 0;
 }
 
+static int batch_reserve(struct batch *b, size_t more)
+{
+	size_t room = b->room ? b->room : 1024;
+	uint8_t *buf;
+
+	while (room - b->len < more)
+		room *= 2;
+	if (room == b->room)
+		return 0;
+
+	buf = realloc(b->buf, room);
+	if (!buf)
+		return -ENOMEM;
+	b->buf = buf;
+	b->room = room;
+	return 0;
+}
+
+static int batch_add(struct batch *b, const struct iovec *iov, size_t n)
+{
+	size_t size = 0;
+	int ret;
+
+	for (size_t i = 0; i < n; i++)
+		size += iov[i].iov_len;
+	ret = batch_reserve(b, size);
+	if (ret)
+		return ret;
+
+	for (size_t i = 0; i < n; i++) {
+		if (iov[i].iov_len)
+			memcpy(b->buf + b->len, iov[i].iov_base, iov[i].iov_len);
+		b->len += iov[i].iov_len;
+	}
+	return 0;
+}
+
+/* Now, or with the batch. Changes @iov. */
+static int send_or_collect(struct kvmi_client *c, struct iovec *iov, size_t n)
+{
+	if (c->error)
+		return c->error;
+	return c->batch.open ? batch_add(&c->batch, iov, n) : send_all(c, iov, n);
+}
+
+int kvmi_batch_begin(struct kvmi_client *c)
+{
+	if (c->error)
+		return c->error;
+	if (c->batch.open)
+		return -EINVAL;
+	c->batch.open = true;
+	return 0;
+}
+
+void kvmi_batch_drop(struct kvmi_client *c)
+{
+	c->batch.open = false;
+	c->batch.len = 0;
+}
+
+int kvmi_batch_send(struct kvmi_client *c)
+{
+	struct iovec iov = {.iov_base = c->batch.buf, .iov_len = c->batch.len};
+
+	kvmi_batch_drop(c);
+	return send_all(c, &iov, iov.iov_len ? 1 : 0);
+}
+
 int kvmi_send_raw(struct kvmi_client *c, const void *buf, size_t len)
 {
 	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
 
-	return send_all(c, &iov, len ? 1 : 0);
+	return send_or_collect(c, &iov, len ? 1 : 0);
 }
 
 static int send_msg(struct kvmi_client *c, uint16_t id, uint32_t seq, const struct iovec *payload,
@@ -229,7 +308,7 @@ static int send_msg(struct kvmi_client *c, uint16_t id, uint32_t seq, const stru
 			return -EINVAL;
 	}
 	hdr.size = size;
-	return send_all(c, iov, 1 + n);
+	return send_or_collect(c, iov, 1 + n);
 }
 
 /* --- receiving --- */
@@ -281,20 +360,20 @@ static int next_msg(struct kvmi_client *c, struct deadline *d, struct kvmi_msg_h
 
 		ret = before_wait(c, d, POLLIN);
 		if (ret)
-			return ret == -ETIMEDOUT ? ret : fail(c, ret);
+			return ret == -ETIMEDOUT ? ret : kvmi_client_fail(c, ret);
 
 		len = recv(c->fd, c->buf + c->end, BUF_SIZE - c->end, 0);
 		if (!len)
-			return fail(c, -EPIPE);
+			return kvmi_client_fail(c, -EPIPE);
 		if (len > 0) {
 			c->end += len;
 		} else if (errno != EINTR) {
 			ret = socket_error();
-			return ret == -ETIMEDOUT ? ret : fail(c, ret);
+			return ret == -ETIMEDOUT ? ret : kvmi_client_fail(c, ret);
 		}
 	}
 	if (ret < 0)
-		return fail(c, ret);
+		return kvmi_client_fail(c, ret);
 
 	*payload = c->buf + c->start + sizeof(*hdr);
 	c->start += sizeof(*hdr) + hdr->size;
@@ -306,7 +385,7 @@ static int keep(struct kvmi_client *c, const struct kvmi_msg_hdr *hdr, const uin
 	struct kept *k = malloc(sizeof(*k) + hdr->size);
 
 	if (!k)
-		return fail(c, -ENOMEM);
+		return kvmi_client_fail(c, -ENOMEM);
 
 	k->next = NULL;
 	k->hdr = *hdr;
@@ -359,7 +438,15 @@ static int wait_for(struct kvmi_client *c, const struct want *w, struct kvmi_msg
 {
 	struct deadline d = {0};
 
-	*kept = c->kept_first ? take_kept(c, w) : NULL;
+	*kept = NULL;
+	if (c->batch.open) {
+		int ret = kvmi_batch_send(c);
+
+		if (ret)
+			return ret;
+	}
+	if (c->kept_first)
+		*kept = take_kept(c, w);
 	if (*kept) {
 		*hdr = (*kept)->hdr;
 		*payload = (*kept)->payload;
@@ -404,12 +491,7 @@ int kvmi_command_send(struct kvmi_client *c, uint16_t id, const struct iovec *pa
 	return send_msg(c, id, *seq, payload, n);
 }
 
-/*
- * Like kvmi_command_wait(), for replies of unknown length: *@got bytes of at most @size. Fewer than
- * @need is an error.
- */
-static int reply_wait(struct kvmi_client *c, uint16_t id, uint32_t seq, void *data, size_t need,
-		      size_t size, size_t *got)
+int kvmi_command_wait(struct kvmi_client *c, uint16_t id, uint32_t seq, void *data, size_t size)
 {
 	const struct want w = {.what = WANT_REPLY, .id = id, .seq = seq};
 	struct kvmi_error_code ec;
@@ -422,156 +504,21 @@ static int reply_wait(struct kvmi_client *c, uint16_t id, uint32_t seq, void *da
 		return ret;
 
 	if (hdr.size < sizeof(ec)) {
-		ret = fail(c, -EPROTO);
+		ret = kvmi_client_fail(c, -EPROTO);
 		goto out;
 	}
 	memcpy(&ec, p, sizeof(ec));
-	if (ec.err > 0) {
-		ret = fail(c, -EPROTO);
-	} else if (ec.err) {
+	if (ec.err > 0)
+		ret = kvmi_client_fail(c, -EPROTO);
+	else if (ec.err)
 		ret = -ec.err;
-	} else if (hdr.size - sizeof(ec) < need) {
-		ret = fail(c, -EPROTO);
-	} else {
-		*got = hdr.size - sizeof(ec);
-		if (*got > size)
-			*got = size;
-		if (*got)
-			memcpy(data, p + sizeof(ec), *got);
-	}
+	else if (hdr.size - sizeof(ec) < size)
+		ret = kvmi_client_fail(c, -EPROTO);
+	else if (size)
+		memcpy(data, p + sizeof(ec), size);
 out:
 	free(kept);
 	return ret;
-}
-
-int kvmi_command_wait(struct kvmi_client *c, uint16_t id, uint32_t seq, void *data, size_t size)
-{
-	size_t got;
-
-	return reply_wait(c, id, seq, data, size, size, &got);
-}
-
-static int command_iov(struct kvmi_client *c, uint16_t id, const struct iovec *payload, int n,
-		       void *data, size_t size)
-{
-	uint32_t seq;
-	int ret = kvmi_command_send(c, id, payload, n, &seq);
-
-	return ret ? ret : kvmi_command_wait(c, id, seq, data, size);
-}
-
-int kvmi_command(struct kvmi_client *c, uint16_t id, const void *payload, size_t psize, void *data,
-		 size_t size)
-{
-	struct iovec iov = {.iov_base = (void *)payload, .iov_len = psize};
-
-	return command_iov(c, id, &iov, psize ? 1 : 0, data, size);
-}
-
-int kvmi_get_version(struct kvmi_client *c, uint32_t *version)
-{
-	struct kvmi_get_version_reply rpl;
-	int ret = kvmi_command(c, KVMI_GET_VERSION, NULL, 0, &rpl, sizeof(rpl));
-
-	if (!ret)
-		*version = rpl.version;
-	return ret;
-}
-
-int kvmi_check_command(struct kvmi_client *c, uint16_t id)
-{
-	struct kvmi_vm_check_command req = {.id = id};
-
-	return kvmi_command(c, KVMI_VM_CHECK_COMMAND, &req, sizeof(req), NULL, 0);
-}
-
-int kvmi_check_event(struct kvmi_client *c, uint16_t id)
-{
-	struct kvmi_vm_check_event req = {.id = id};
-
-	return kvmi_command(c, KVMI_VM_CHECK_EVENT, &req, sizeof(req), NULL, 0);
-}
-
-int kvmi_write_physical(struct kvmi_client *c, uint64_t gpa, const void *data, size_t size)
-{
-	struct kvmi_vm_write_physical req = {.gpa = gpa, .size = size};
-	struct iovec iov[] = {
-		{.iov_base = &req, .iov_len = sizeof(req)},
-		{.iov_base = (void *)data, .iov_len = size},
-	};
-
-	return command_iov(c, KVMI_VM_WRITE_PHYSICAL, iov, 2, NULL, 0);
-}
-
-int kvmi_vcpu_control_events(struct kvmi_client *c, uint16_t vcpu, uint16_t event, bool enable)
-{
-	struct {
-		struct kvmi_vcpu_hdr hdr;
-		struct kvmi_vcpu_control_events cmd;
-	} req = {
-		.hdr.vcpu = vcpu,
-		.cmd.event_id = event,
-		.cmd.enable = enable,
-	};
-
-	return kvmi_command(c, KVMI_VCPU_CONTROL_EVENTS, &req, sizeof(req), NULL, 0);
-}
-
-int kvmi_vcpu_get_registers(struct kvmi_client *c, uint16_t vcpu, uint32_t *mode,
-			    struct kvm_regs *regs, struct kvm_sregs *sregs,
-			    struct kvm_msr_entry *msrs, unsigned int nmsrs)
-{
-	struct {
-		struct kvmi_vcpu_hdr hdr;
-		struct kvmi_vcpu_get_registers cmd;
-	} req = {.hdr.vcpu = vcpu};
-	size_t need = sizeof(struct kvmi_vcpu_get_registers_reply) + nmsrs * sizeof(*msrs);
-	uint8_t rpl[KVMI_REPLY_SIZE] __attribute__((aligned(8)));
-	uint32_t idx[KVMI_MAX_GET_MSRS];
-	struct iovec iov[] = {
-		{.iov_base = &req, .iov_len = sizeof(req)},
-		{.iov_base = idx, .iov_len = nmsrs * sizeof(idx[0])},
-	};
-	const struct kvmi_vcpu_get_registers_reply *r = (const void *)rpl;
-	uint32_t seq;
-	size_t got;
-	int ret;
-
-	if (nmsrs > KVMI_MAX_GET_MSRS)
-		return -EINVAL;
-
-	req.cmd.nmsrs = nmsrs;
-	for (unsigned int i = 0; i < nmsrs; i++)
-		idx[i] = msrs[i].index;
-
-	ret = kvmi_command_send(c, KVMI_VCPU_GET_REGISTERS, iov, nmsrs ? 2 : 1, &seq);
-	if (!ret)
-		ret = reply_wait(c, KVMI_VCPU_GET_REGISTERS, seq, rpl, need, sizeof(rpl), &got);
-	if (ret)
-		return ret;
-	if (r->msrs.nmsrs != nmsrs)
-		return fail(c, -EPROTO);
-
-	if (mode)
-		*mode = r->mode;
-	if (regs)
-		*regs = r->regs;
-	if (sregs)
-		*sregs = r->sregs;
-	if (nmsrs)
-		memcpy(msrs, rpl + sizeof(*r), nmsrs * sizeof(*msrs));
-	return 0;
-}
-
-int kvmi_vcpu_set_registers(struct kvmi_client *c, uint16_t vcpu, const struct kvm_regs *regs)
-{
-	struct kvmi_vcpu_hdr hdr = {.vcpu = vcpu};
-	struct iovec iov[] = {
-		{.iov_base = &hdr, .iov_len = sizeof(hdr)},
-		{.iov_base = (void *)regs, .iov_len = sizeof(*regs)},
-	};
-
-	return command_iov(c, KVMI_VCPU_SET_REGISTERS, iov, 2, NULL, 0);
 }
 
 /* --- events --- */
@@ -588,6 +535,7 @@ static int parse_event(const struct kvmi_msg_hdr *hdr, const uint8_t *p, struct 
 	if (common < sizeof(ev->common) || common > hdr->size)
 		return -EPROTO;
 
+	memset(ev, 0, sizeof(*ev));
 	ev->hdr = *hdr;
 	memcpy(&ev->common, p, sizeof(ev->common));
 
@@ -613,7 +561,12 @@ int kvmi_recv_event(struct kvmi_client *c, struct kvmi_event_msg *ev)
 
 	ret = parse_event(&hdr, p, ev);
 	free(kept);
-	return ret ? fail(c, ret) : 0;
+	return ret ? kvmi_client_fail(c, ret) : 0;
+}
+
+bool kvmi_event_needs_reply(const struct kvmi_event_msg *ev)
+{
+	return ev->common.event != KVMI_EVENT_UNHOOK;
 }
 
 int kvmi_reply_event(struct kvmi_client *c, const struct kvmi_event_msg *ev, uint8_t action)
@@ -628,42 +581,7 @@ int kvmi_reply_event(struct kvmi_client *c, const struct kvmi_event_msg *ev, uin
 	};
 	struct iovec iov = {.iov_base = &reply, .iov_len = sizeof(reply)};
 
+	if (!kvmi_event_needs_reply(ev))
+		return -EINVAL;
 	return send_msg(c, KVMI_EVENT_REPLY, ev->hdr.seq, &iov, 1);
-}
-
-const char *kvmi_strerror(int ret)
-{
-	static _Thread_local char buf[64];
-
-	if (ret < 0)
-		return ret == -EPIPE ? "the other end of the introspection socket is closed"
-				     : strerror(-ret);
-
-	switch (ret) {
-	case 0:
-		return "success";
-	case KVM_EPERM:
-		return "KVM_EPERM: not allowed by the VMM";
-	case KVM_ENOENT:
-		return "KVM_ENOENT: no such thing";
-	case KVM_E2BIG:
-		return "KVM_E2BIG: too big";
-	case KVM_EAGAIN:
-		return "KVM_EAGAIN: the vCPU is not initialised";
-	case KVM_ENOMEM:
-		return "KVM_ENOMEM: out of memory, or the reply is too large";
-	case KVM_EFAULT:
-		return "KVM_EFAULT: bad address";
-	case KVM_EBUSY:
-		return "KVM_EBUSY: in use, or too many requests pending";
-	case KVM_EINVAL:
-		return "KVM_EINVAL: malformed message or value out of range";
-	case KVM_EOPNOTSUPP:
-		return "KVM_EOPNOTSUPP: not possible in this state or on this vCPU";
-	case KVM_ENOSYS:
-		return "KVM_ENOSYS: this kernel does not know the command";
-	default:
-		snprintf(buf, sizeof(buf), "unknown KVM error %d", ret);
-		return buf;
-	}
 }

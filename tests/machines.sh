@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=sh disable=SC2154
+# The lab's machines by name, and how programs get to run in one. Sourced with $root set.
+
+# machine_args NAME: what makes that machine, as arguments of scripts/lab, or nothing if there is no such
+machine_args()
+{
+	case $1 in
+	vmx | svm) echo "--machine $1" ;;
+	# Bochs loses the writes that wake a processor from MWAIT
+	vmx-smp | svm-smp) echo "--machine ${1%-smp} --cpus 2 --append idle=nomwait" ;;
+	svm-nrips0) echo "--machine svm --append kvm_amd.nrips=0" ;;
+	stock) echo "--machine svm" ;;
+	qemu) echo "--machine svm --backend qemu" ;;
+	esac
+}
+
+# run_in_machine NAME KERNEL "PROGRAM..." [LAB_ARGUMENT]...: boots once, runs these programs in there. What
+# they print comes as `parse` of results.sh takes it, the last line being "## machine STATUS".
+run_in_machine()
+{
+	_machine=$1 _kernel=$2 _programs=$3
+	shift 3
+	# shellcheck disable=SC2046 # words
+	set -- $(machine_args "$_machine") "$@" --kernel "$_kernel/bzImage" \
+		--file "$root/tests/lab/suite.sh:/bin/suite.sh"
+	for _program in $_programs; do
+		case $_program in
+		*.sh) set -- "$@" --file "$root/tests/lab/$_program:/bin/$_program" ;;
+		*) set -- "$@" --file "$root/build/tests/lab/$_program:/bin/$_program" ;;
+		esac
+	done
+	case " $_programs" in
+	*' bpftool.sh'* | *' no-breakpoints.sh'* | *test_counts*)
+		set -- "$@" --file "$root/build/bpf/kvmi_lat.bpf.o:/kvmi_lat.bpf.o" \
+			--file "$root/build/tools/kvmi-lat" --file "$root/build/bench/kvmi-bench" \
+			--file "$root/build/tests/lab/test_counts" \
+			--file "$(PATH=$PATH:/usr/sbin command -v bpftool):/bin/bpftool"
+		;;
+	esac
+	# shellcheck disable=SC2086 # names without spaces
+	"$root/scripts/lab" run --timeout 900 "$@" -- suite.sh $_programs 2>&1
+	echo "## machine $?"
+}

@@ -3,7 +3,11 @@
 
 LIBKVMI := build/tools/lib/libkvmi.a
 
-LIBKVMI_OBJS := $(addprefix build/tools/lib/, kvmi_client.o kvmi_commands.o)
+LIBKVMI_OBJS := $(addprefix build/tools/lib/, kvmi_client.o kvmi_commands.o \
+	kvmi_handshake.o)
+
+# For programs that do the handshake.
+LIBKVMI_LIBS := -lnettle
 
 $(LIBKVMI): $(LIBKVMI_OBJS)
 	$(call msg,AR,$@)
@@ -12,10 +16,21 @@ $(LIBKVMI): $(LIBKVMI_OBJS)
 # Unit tests compile what they test anew, with the sanitizers.
 UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-UNIT_TESTS += build/tests/unit/test_client
+CLIENT_UNIT_TESTS := $(addprefix build/tests/unit/, test_client test_client_stream)
+UNIT_TESTS += $(CLIENT_UNIT_TESTS)
 
-build/tests/unit/test_client: tests/unit/test_client.c tools/lib/kvmi_client.c \
-		tools/lib/kvmi_commands.c $(wildcard tools/lib/*.h)
+$(CLIENT_UNIT_TESTS): build/tests/unit/%: tests/unit/%.c tests/unit/client_fixture.c \
+		tools/lib/kvmi_client.c tools/lib/kvmi_commands.c \
+		$(wildcard tools/lib/*.h) tests/unit/client_fixture.h
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lpthread
+
+UNIT_TESTS += build/tests/unit/test_handshake
+
+build/tests/unit/test_handshake: tests/unit/test_handshake.c tools/lib/kvmi_handshake.c \
+		$(wildcard tools/lib/*.h)
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lpthread \
+		$(LIBKVMI_LIBS)

@@ -287,6 +287,17 @@ void vmm_destroy(struct vmm *vm)
 	free(vm);
 }
 
+int vmm_add_vcpu(struct vmm *vm)
+{
+	unsigned int index = vm->nr_vcpus;
+	int ret;
+
+	if (index == GUEST_MAX_VCPUS)
+		return vmm_set_error(-EINVAL, "a VM has no more than %d vCPUs", GUEST_MAX_VCPUS);
+	ret = create_vcpu(vm, index);
+	return ret ? ret : vmm_vcpu_start(&vm->vcpus[index], GUEST_CODE);
+}
+
 struct vmm_vcpu *vmm_vcpu(struct vmm *vm, unsigned int index)
 {
 	return index < vm->nr_vcpus ? &vm->vcpus[index] : NULL;

@@ -81,6 +81,9 @@ int vmm_create(struct vmm **out, size_t mem_size, unsigned int nr_vcpus);
 /* Unhook, and free everything. Its vCPUs must not be running. NULL is allowed. */
 void vmm_destroy(struct vmm *vm);
 
+/* One more vCPU, which starts where the guest does. Others may be running. -EINVAL there are too many. */
+int vmm_add_vcpu(struct vmm *vm);
+
 struct vmm_vcpu *vmm_vcpu(struct vmm *vm, unsigned int index);
 int vmm_fd(const struct vmm *vm);
 

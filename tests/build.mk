@@ -4,6 +4,7 @@
 # Static: they have no dependencies to be carried into the lab.
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
 	test_vcpus test_memory test_counts test_nested)
+LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall)
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)
 LAB_NESTED_OBJS := $(addprefix build/tests/lab/, nested.o guests/nested.o)
@@ -29,6 +30,7 @@ build/tests/lab/inject.o: CPPFLAGS += -I build/tests/lab
 build/tests/lab/test_counts: build/tests/lab/hits.o $(addprefix build/bench/, \
 	control.o entries.o stats.o guests/int3.o)
 
+build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o
 build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
 
 $(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)

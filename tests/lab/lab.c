@@ -3,6 +3,7 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,16 @@ bool lab_injects_wrong_rip(void)
 bool lab_loses_dr6(void)
 {
 	return is_bochs() && lab_is_svm();
+}
+
+void lab_set_parameter(bool on)
+{
+	static const char path[] = "/sys/module/kvm/parameters/introspection";
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, on ? "1" : "0", 1) != 1)
+		fail("%s: %s", path, strerror(errno));
+	close(fd);
 }
 
 /* --- the VM and its tool --- */
@@ -174,6 +185,61 @@ void runner_done(struct runner *r)
 		fail("vCPU %u: vmm_run gave %d: %s", r->v->index, r->ret, r->error);
 }
 
+void runner_stop(struct runner *r)
+{
+	int ret;
+
+	vmm_kick(r->v);
+	ret = runner_join(r);
+	if (ret != -EINTR)
+		fail("vCPU %u, kicked: vmm_run gave %d: %s", r->v->index, ret, r->error);
+}
+
+VMM_DECLARE_GUEST(hit);
+extern const char guest_hit_spin[];
+
+void lab_spin_vcpu(struct lab *l, struct runner *r, unsigned int index)
+{
+	const struct vmm_guest hit = VMM_GUEST(hit);
+	struct vmm_vcpu *v = vmm_vcpu(l->vm, index);
+
+	check_eq(vmm_vcpu_start(v, vmm_label(&hit, guest_hit_spin)), 0);
+	runner_start(r, v);
+}
+
+void lab_spin(struct lab *l, struct runner *r, unsigned int nr_vcpus)
+{
+	lab_open_any(l, &VMM_GUEST(hit), nr_vcpus);
+	lab_hook(l);
+	for (unsigned int i = 0; i < nr_vcpus; i++)
+		lab_spin_vcpu(l, &r[i], i);
+	for (unsigned int i = 0; i < nr_vcpus; i++)
+		lab_goes_on(vmm_vcpu(l->vm, i));
+}
+
+void lab_goes_on(const struct vmm_vcpu *v)
+{
+	uint64_t hits = v->config->hits;
+
+	for (int ms = 0; ms < TIMEOUT_MS; ms++) {
+		if (v->config->hits != hits)
+			return;
+		usleep(1000);
+	}
+	fail("vCPU %u does not run: %llu for %d ms", v->index, (unsigned long long)hits,
+	     TIMEOUT_MS);
+}
+
+void lab_stands_still(const struct vmm_vcpu *v)
+{
+	uint64_t hits = v->config->hits;
+
+	usleep(3000);
+	if (v->config->hits != hits)
+		fail("vCPU %u runs: it was at %llu and is at %llu", v->index,
+		     (unsigned long long)hits, (unsigned long long)v->config->hits);
+}
+
 /* --- the tool --- */
 
 void tap_check_kvmi(const char *file, int line, const char *what, int got, int want)
@@ -213,6 +279,34 @@ void lab_run_with_bp(struct lab *l, struct runner *r)
 	check_kvmi(kvmi_command_wait(l->c, KVMI_VCPU_CONTROL_EVENTS, seq, NULL, 0), 0);
 }
 
+void lab_expect_event(struct kvmi_client *c, struct kvmi_event_msg *ev, uint8_t id, uint16_t vcpu)
+{
+	check_kvmi(kvmi_recv_event(c, ev), 0);
+	if (ev->common.event != id || ev->common.vcpu != vcpu)
+		fail("event %u of vCPU %u, not %u of vCPU %u", ev->common.event, ev->common.vcpu,
+		     id, vcpu);
+}
+
+void lab_continue(struct kvmi_client *c, const struct kvmi_event_msg *ev)
+{
+	check_kvmi(kvmi_reply_event(c, ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+}
+
+void lab_answer_raw(struct kvmi_client *c, const struct kvmi_event_msg *ev, uint8_t action)
+{
+	const struct {
+		struct kvmi_msg_hdr hdr;
+		struct kvmi_vcpu_hdr vcpu;
+		struct kvmi_event_reply reply;
+	} msg = {
+		.hdr = {.id = KVMI_EVENT_REPLY, .size = 16, .seq = ev->hdr.seq},
+		.vcpu.vcpu = ev->common.vcpu,
+		.reply = {.action = action, .event = ev->common.event},
+	};
+
+	check_kvmi(kvmi_send_raw(c, &msg, sizeof(msg)), 0);
+}
+
 void lab_expect_bp(struct kvmi_client *c, struct kvmi_event_msg *ev, uint16_t vcpu, uint64_t rip)
 {
 	check_kvmi(kvmi_recv_event(c, ev), 0);
@@ -242,6 +336,26 @@ void lab_no_event(struct kvmi_client *c)
 		check_kvmi(kvmi_recv_msg(c, &hdr, payload, sizeof(payload)), 0);
 		fail("message %u of %u bytes, seq %u, nobody expects", hdr.id, hdr.size, hdr.seq);
 	}
+}
+
+unsigned int lab_stuff(struct kvmi_client *c)
+{
+	static const struct kvmi_msg_hdr msg = {.id = KVMI_GET_VERSION};
+	unsigned int sent = 0, idle = 0;
+
+	while (idle < 20) {
+		ssize_t n = send(kvmi_client_fd(c), &msg, sizeof(msg), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n == sizeof(msg)) {
+			sent++;
+			idle = 0;
+		} else {
+			check_eq(errno, EAGAIN);
+			idle++;
+			usleep(1000);
+		}
+	}
+	return sent;
 }
 
 void lab_expect_close(struct kvmi_client *c)

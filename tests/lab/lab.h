@@ -24,6 +24,9 @@ bool lab_injects_wrong_rip(void);
 /* Bochs on SVM intercepts #DB before it has set DR6. */
 bool lab_loses_dr6(void);
 
+/* Writes the module parameter kvm.introspection. */
+void lab_set_parameter(bool on);
+
 /* --- the VM and its tool, in one process --- */
 
 /**
@@ -86,6 +89,19 @@ void runner_start(struct runner *r, struct vmm_vcpu *v);
 int runner_join(struct runner *r);
 /* It must have ended with the guest's DONE. */
 void runner_done(struct runner *r);
+/* Takes the vCPU out of a guest that does not end. */
+void runner_stop(struct runner *r);
+
+/*
+ * A hooked VM whose vCPUs run without ever meeting a breakpoint or leaving the guest: they count in
+ * config.hits. r[] has a runner for each of them. lab_spin_vcpu(): one of an opened VM, or again.
+ */
+void lab_spin(struct lab *l, struct runner *r, unsigned int nr_vcpus);
+void lab_spin_vcpu(struct lab *l, struct runner *r, unsigned int index);
+
+/* Such a vCPU must go on counting, or must not count. */
+void lab_goes_on(const struct vmm_vcpu *v);
+void lab_stands_still(const struct vmm_vcpu *v);
 
 /* --- the tool --- */
 
@@ -101,6 +117,15 @@ void lab_run_with_bp(struct lab *l, struct runner *r);
  */
 uint32_t lab_queue(struct lab *l, uint16_t id, const void *payload, size_t size);
 
+/* The next event, which must be KVMI_EVENT_* @id of @vcpu. */
+void lab_expect_event(struct kvmi_client *c, struct kvmi_event_msg *ev, uint8_t id, uint16_t vcpu);
+
+/* Answers it by CONTINUE. */
+void lab_continue(struct kvmi_client *c, const struct kvmi_event_msg *ev);
+
+/* Answers it by @action, unchecked by the client. */
+void lab_answer_raw(struct kvmi_client *c, const struct kvmi_event_msg *ev, uint8_t action);
+
 /* The next event, which must be a breakpoint of @vcpu at @rip. */
 void lab_expect_bp(struct kvmi_client *c, struct kvmi_event_msg *ev, uint16_t vcpu, uint64_t rip);
 
@@ -109,6 +134,12 @@ void lab_skip_bp(struct kvmi_client *c, const struct kvmi_event_msg *ev);
 
 /* There must be no event, nor any other message. */
 void lab_no_event(struct kvmi_client *c);
+
+/*
+ * Sends commands, whose replies nobody reads, until nothing goes through in either direction: KVM's
+ * receiver is stuck with a reply. How many they were.
+ */
+unsigned int lab_stuff(struct kvmi_client *c);
 
 /* KVM must have closed the connection; what still comes before that is dropped. */
 void lab_expect_close(struct kvmi_client *c);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -25,6 +26,8 @@ static void set_up_kind(struct raw *raw, enum raw_kind kind)
 	struct kvm_enable_cap ring = {.cap = KVM_CAP_DIRTY_LOG_RING, .args = {RING_BYTES}};
 
 	switch (kind) {
+	case RAW_BARE:
+		break;
 	case RAW_IRQCHIP:
 		must(ioctl(raw->vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
 		break;
@@ -50,22 +53,20 @@ static void set_up_memory(struct raw *raw)
 	must(ioctl(raw->vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
 }
 
-static void set_up_vcpus(struct raw *raw, int kvm)
+static void set_up_vcpu(struct raw *raw, unsigned int index, size_t run_size)
 {
 	struct kvm_regs regs = {.rip = RAW_CODE, .rflags = 2};
 	struct kvm_sregs sregs;
-	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
+	int fd = must(ioctl(raw->vm, KVM_CREATE_VCPU, (unsigned long)index), "KVM_CREATE_VCPU");
 
-	for (int i = 0; i < 2; i++) {
-		raw->vcpu[i] = must(ioctl(raw->vm, KVM_CREATE_VCPU, (long)i), "KVM_CREATE_VCPU");
-		raw->run[i] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, raw->vcpu[i], 0);
-		check(raw->run[i] != MAP_FAILED);
-	}
-	must(ioctl(raw->vcpu[0], KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	raw->vcpu[index] = fd;
+	raw->run[index] = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(raw->run[index] != MAP_FAILED);
+	must(ioctl(fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
-	must(ioctl(raw->vcpu[0], KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	must(ioctl(raw->vcpu[0], KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	must(ioctl(fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	must(ioctl(fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
 static void hook(struct raw *raw)
@@ -83,15 +84,52 @@ static void hook(struct raw *raw)
 	check_eq(kvmi_client_new(&raw->c, sv[1], TIMEOUT_MS), 0);
 }
 
-void raw_open(struct raw *raw, enum raw_kind kind)
+void raw_open(struct raw *raw, enum raw_kind kind, unsigned int nr_vcpus)
 {
 	int kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
+	int run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 
 	raw->vm = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
 	if (ioctl(raw->vm, KVM_CHECK_EXTENSION, KVM_CAP_INTROSPECTION) <= 0)
 		skip("this kernel has no KVM introspection");
 	set_up_kind(raw, kind);
 	set_up_memory(raw);
-	set_up_vcpus(raw, kvm);
+	for (unsigned int i = 0; i < nr_vcpus; i++)
+		set_up_vcpu(raw, i, run_size);
 	hook(raw);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void *run(void *arg)
+{
+	struct raw_runner *r = arg;
+
+	r->tid = gettid();
+	r->err = ioctl(r->raw->vcpu[r->index], KVM_RUN, 0) ? errno : 0;
+	return NULL;
+}
+
+void raw_start(struct raw_runner *r, struct raw *raw, unsigned int index)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	*r = (struct raw_runner){.raw = raw, .index = index};
+	raw->run[index]->immediate_exit = 0;
+	check_eq(sigaction(SIGUSR1, &sa, NULL), 0);
+	check_eq(pthread_create(&r->thread, NULL, run, r), 0);
+	while (!r->tid)
+		usleep(100);
+}
+
+void raw_stop(struct raw_runner *r)
+{
+	/* For a thread that is not there yet. */
+	r->raw->run[r->index]->immediate_exit = 1;
+	check_eq(tgkill(getpid(), r->tid, SIGUSR1), 0);
+	check_eq(pthread_join(r->thread, NULL), 0);
+	check_eq(r->err, EINTR);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The ioctls and the wire protocol: what is answered, what is refused, what ends the connection. */
+/* The wire protocol: what is answered, what is refused, what ends the connection. */
 #include "lab.h"
 
 #include <errno.h>
@@ -29,213 +29,9 @@ static void start(struct lab *l)
 	lab_hook(l);
 }
 
-/* The vCPU runs without ever meeting a breakpoint: it serves commands. */
-static void start_running(struct lab *l, struct runner *r)
-{
-	start(l);
-	check_eq(vmm_vcpu_start(l->v, vmm_label(&hit, guest_hit_spin)), 0);
-	runner_start(r, l->v);
-	while (!l->v->config->hits)
-		usleep(1000);
-}
-
-static void stop_running(struct lab *l, struct runner *r)
-{
-	vmm_kick(l->v);
-	check_eq(runner_join(r), -EINTR);
-}
-
 static int command(struct lab *l, uint16_t id, const void *payload, size_t size)
 {
 	return kvmi_command(l->c, id, payload, size, NULL, 0);
-}
-
-/* --- ioctls --- */
-
-static int hook(struct vmm *vm, const void *arg)
-{
-	return ioctl(vmm_fd(vm), KVM_INTROSPECTION_HOOK, arg) ? errno : 0;
-}
-
-static int feature(struct vmm *vm, unsigned long request, const void *arg)
-{
-	return ioctl(vmm_fd(vm), request, arg) ? errno : 0;
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		fail("%s: %s", path, strerror(errno));
-	close(fd);
-}
-
-static void test_module_parameter(void)
-{
-	static const char parameter[] = "/sys/module/kvm/parameters/introspection";
-	struct kvm_introspection_hook h = {0};
-	struct lab l;
-	int sv[2], err;
-
-	lab_open_any(&l, &hit, 1);
-	lab_socketpair(sv);
-	h.fd = sv[0];
-	write_file(parameter, "0");
-	err = hook(l.vm, &h);
-	/* The capability does not depend on it. */
-	check(vmm_introspection_version(l.vm) == KVMI_VERSION);
-	write_file(parameter, "1");
-	check_eq(err, EPERM);
-	check_eq(hook(l.vm, &h), 0);
-}
-
-static void test_hook_errors(void)
-{
-	struct kvm_introspection_hook h = {0};
-	struct lab l;
-	int sv[2], p[2];
-
-	lab_open_any(&l, &hit, 1);
-	lab_socketpair(sv);
-	check_eq(pipe(p), 0);
-
-	check_eq(hook(l.vm, NULL), EFAULT);
-	check_eq(hook(l.vm, (void *)-1L), EFAULT);
-	h.fd = sv[0];
-	h.padding = 1;
-	check_eq(hook(l.vm, &h), EINVAL);
-	h.padding = 0;
-	h.fd = p[0];
-	check_eq(hook(l.vm, &h), EINVAL);
-	h.fd = -1;
-	check_eq(hook(l.vm, &h), EINVAL);
-	h.fd = 1000;
-	check_eq(hook(l.vm, &h), EINVAL);
-
-	h.fd = sv[0];
-	check_eq(hook(l.vm, &h), 0);
-	check_eq(hook(l.vm, &h), EEXIST);
-	/* The tool is gone: still hooked, until the VMM says so. */
-	close(sv[1]);
-	usleep(20000);
-	check_eq(hook(l.vm, &h), EEXIST);
-	check_eq(vmm_unhook(l.vm), 0);
-	lab_hook(&l);
-	lab_no_event(l.c);
-}
-
-static void test_unhook_not_hooked(void)
-{
-	struct kvm_introspection_feature f = {.allow = 1, .id = -1};
-	struct lab l;
-
-	lab_open_any(&l, &hit, 1);
-	check_eq(vmm_unhook(l.vm), 0);
-	check_eq(feature(l.vm, KVM_INTROSPECTION_COMMAND, &f), EFAULT);
-	check_eq(feature(l.vm, KVM_INTROSPECTION_EVENT, &f), EFAULT);
-	lab_hook(&l);
-	check_eq(vmm_unhook(l.vm), 0);
-	check_eq(vmm_unhook(l.vm), 0);
-	check_eq(feature(l.vm, KVM_INTROSPECTION_COMMAND, &f), EFAULT);
-	lab_expect_close(l.c);
-}
-
-static void test_permission_ioctls(void)
-{
-	static const struct {
-		unsigned long request;
-		struct kvm_introspection_feature f;
-		int err;
-	} cases[] = {
-		{KVM_INTROSPECTION_COMMAND, {1, KVMI_VCPU_GET_REGISTERS}, 0},
-		{KVM_INTROSPECTION_COMMAND, {0, KVMI_VCPU_GET_REGISTERS}, 0},
-		{KVM_INTROSPECTION_COMMAND, {2, KVMI_VCPU_GET_REGISTERS}, EINVAL},
-		{KVM_INTROSPECTION_COMMAND, {1, -2}, EINVAL},
-		{KVM_INTROSPECTION_COMMAND, {1, KVMI_NUM_MESSAGES}, EINVAL},
-		{KVM_INTROSPECTION_COMMAND, {1, 64}, EINVAL},
-		{KVM_INTROSPECTION_COMMAND, {1, 0x7fffffff}, EINVAL},
-		{KVM_INTROSPECTION_COMMAND, {1, -0x7fffffff - 1}, EINVAL},
-		{KVM_INTROSPECTION_COMMAND, {0, KVMI_GET_VERSION}, EPERM},
-		{KVM_INTROSPECTION_COMMAND, {0, KVMI_VM_CHECK_COMMAND}, EPERM},
-		{KVM_INTROSPECTION_COMMAND, {0, KVMI_VM_CHECK_EVENT}, EPERM},
-		{KVM_INTROSPECTION_COMMAND, {1, KVMI_VM_CHECK_EVENT}, 0},
-		{KVM_INTROSPECTION_COMMAND, {1, -1}, 0},
-		{KVM_INTROSPECTION_EVENT, {1, KVMI_EVENT_BREAKPOINT}, 0},
-		{KVM_INTROSPECTION_EVENT, {0, KVMI_EVENT_BREAKPOINT}, 0},
-		{KVM_INTROSPECTION_EVENT, {2, KVMI_EVENT_BREAKPOINT}, EINVAL},
-		{KVM_INTROSPECTION_EVENT, {1, -2}, EINVAL},
-		{KVM_INTROSPECTION_EVENT, {1, KVMI_NUM_EVENTS}, EINVAL},
-		{KVM_INTROSPECTION_EVENT, {1, 64}, EINVAL},
-		{KVM_INTROSPECTION_EVENT, {1, -1}, 0},
-	};
-	struct lab l;
-
-	start(&l);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int err = feature(l.vm, cases[i].request, &cases[i].f);
-
-		if (err != cases[i].err)
-			fail("%s allow %u id %d: errno %d (%s), not %d",
-			     cases[i].request == KVM_INTROSPECTION_EVENT ? "EVENT" : "COMMAND",
-			     cases[i].f.allow, cases[i].f.id, err, strerror(err), cases[i].err);
-	}
-	check_eq(feature(l.vm, KVM_INTROSPECTION_COMMAND, NULL), EFAULT);
-	check_eq(feature(l.vm, KVM_INTROSPECTION_EVENT, NULL), EFAULT);
-}
-
-/* --- permissions on the wire --- */
-
-static void test_default_permissions(void)
-{
-	static const uint16_t masked[] = {KVMI_VM_WRITE_PHYSICAL, KVMI_VCPU_CONTROL_EVENTS,
-					  KVMI_VCPU_GET_REGISTERS, KVMI_VCPU_SET_REGISTERS};
-	static const uint16_t always[] = {KVMI_GET_VERSION, KVMI_VM_CHECK_COMMAND,
-					  KVMI_VM_CHECK_EVENT};
-	uint8_t payload[160] = {0};
-	struct lab l;
-	int sv[2];
-
-	lab_open_any(&l, &hit, 1);
-	lab_socketpair(sv);
-	if (vmm_hook_only(l.vm, sv[0]))
-		fail("%s", vmm_error());
-	check_eq(kvmi_client_new(&l.c, sv[1], TIMEOUT_MS), 0);
-
-	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-			check_kvmi(kvmi_check_command(l.c, always[i]), 0);
-		for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
-			check_kvmi(kvmi_check_command(l.c, masked[i]), KVM_EPERM);
-			/* Not even what is malformed gets another answer, and no vCPU is needed for it. */
-			check_kvmi(command(&l, masked[i], payload, sizeof(payload)), KVM_EPERM);
-			check_kvmi(command(&l, masked[i], NULL, 0), KVM_EPERM);
-		}
-		check_kvmi(kvmi_check_event(l.c, KVMI_EVENT_BREAKPOINT), KVM_EPERM);
-		/* All allowed, all taken back: as in the beginning. */
-		check_eq(vmm_allow_command(l.vm, -1, true), 0);
-		check_eq(vmm_allow_event(l.vm, -1, true), 0);
-		for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
-			check_kvmi(kvmi_check_command(l.c, masked[i]), 0);
-		check_kvmi(kvmi_check_event(l.c, KVMI_EVENT_BREAKPOINT), 0);
-		check_eq(vmm_allow_command(l.vm, -1, false), 0);
-		check_eq(vmm_allow_event(l.vm, -1, false), 0);
-	}
-}
-
-static void test_event_permission(void)
-{
-	struct runner r = {0};
-	struct lab l;
-
-	start_running(&l, &r);
-	check_kvmi(kvmi_vcpu_control_events(l.c, 0, KVMI_EVENT_BREAKPOINT, true), 0);
-	check_eq(vmm_allow_event(l.vm, KVMI_EVENT_BREAKPOINT, false), 0);
-	check_kvmi(kvmi_vcpu_control_events(l.c, 0, KVMI_EVENT_BREAKPOINT, true), KVM_EPERM);
-	check_kvmi(kvmi_vcpu_control_events(l.c, 0, KVMI_EVENT_BREAKPOINT, false), KVM_EPERM);
-	check_eq(vmm_allow_event(l.vm, KVMI_EVENT_BREAKPOINT, true), 0);
-	check_kvmi(kvmi_vcpu_control_events(l.c, 0, KVMI_EVENT_BREAKPOINT, false), 0);
-	stop_running(&l, &r);
 }
 
 /* --- VM commands --- */
@@ -304,10 +100,15 @@ static void test_short(void)
 	} cases[] = {
 		{KVMI_VM_CHECK_COMMAND, sizeof(struct kvmi_vm_check_command)},
 		{KVMI_VM_CHECK_EVENT, sizeof(struct kvmi_vm_check_event)},
+		{KVMI_VM_CONTROL_EVENTS, sizeof(struct kvmi_vm_control_events)},
+		{KVMI_VM_READ_PHYSICAL, sizeof(struct kvmi_vm_read_physical)},
 		{KVMI_VM_WRITE_PHYSICAL, sizeof(struct kvmi_vm_write_physical)},
+		{KVMI_VCPU_GET_INFO, 8},
+		{KVMI_VCPU_PAUSE, 16},
 		{KVMI_VCPU_CONTROL_EVENTS, 16},
 		{KVMI_VCPU_GET_REGISTERS, 16},
 		{KVMI_VCPU_SET_REGISTERS, 152},
+		{KVMI_VCPU_GET_CPUID, 16},
 	};
 	static const uint8_t zero[160];
 	struct lab l;
@@ -404,12 +205,12 @@ static void test_vcpu_header(void)
 	struct runner r = {0};
 	struct lab l;
 
-	start_running(&l, &r);
+	lab_spin(&l, &r, 1);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		req.hdr = cases[i].hdr;
 		check_kvmi(command(&l, KVMI_VCPU_GET_REGISTERS, &req, sizeof(req)), cases[i].err);
 	}
-	stop_running(&l, &r);
+	runner_stop(&r);
 }
 
 static void test_control_events(void)
@@ -436,7 +237,7 @@ static void test_control_events(void)
 	struct runner r = {0};
 	struct lab l;
 
-	start_running(&l, &r);
+	lab_spin(&l, &r, 1);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int got;
 
@@ -445,7 +246,7 @@ static void test_control_events(void)
 		if (got != cases[i].err)
 			fail("case %zu, event %u: %s", i, req.cmd.event_id, kvmi_strerror(got));
 	}
-	stop_running(&l, &r);
+	runner_stop(&r);
 }
 
 static void test_get_registers(void)
@@ -462,7 +263,7 @@ static void test_get_registers(void)
 	struct lab l;
 	uint32_t mode;
 
-	start_running(&l, &r);
+	lab_spin(&l, &r, 1);
 	check_kvmi(kvmi_vcpu_get_registers(l.c, 0, &mode, &regs, &sregs, NULL, 0), 0);
 	check_eq(mode, 8);
 	check_eq(sregs.cr3, GUEST_PML4);
@@ -495,7 +296,7 @@ static void test_get_registers(void)
 	req.cmd.padding1 = 0;
 	req.cmd.padding2 = 1;
 	check_kvmi(command(&l, KVMI_VCPU_GET_REGISTERS, &req, 16), KVM_EINVAL);
-	stop_running(&l, &r);
+	runner_stop(&r);
 }
 
 static void test_set_registers_outside(void)
@@ -504,12 +305,12 @@ static void test_set_registers_outside(void)
 	struct runner r = {0};
 	struct lab l;
 
-	start_running(&l, &r);
+	lab_spin(&l, &r, 1);
 	check_kvmi(kvmi_vcpu_set_registers(l.c, 0, &regs), KVM_EOPNOTSUPP);
 	usleep(1000);
 	check_kvmi(kvmi_vcpu_get_registers(l.c, 0, NULL, &regs, NULL, NULL, 0), 0);
 	check(regs.rip >= GUEST_CODE && regs.rip < GUEST_CODE + PAGE);
-	stop_running(&l, &r);
+	runner_stop(&r);
 }
 
 /* Commands sent before the vCPU runs are answered in their order once it does. */
@@ -539,7 +340,7 @@ static void test_vcpu_order(void)
 		check_eq(hdr.seq, seq[i]);
 		check_eq(ec.err, 0);
 	}
-	stop_running(&l, &r);
+	runner_stop(&r);
 }
 
 /* --- the stream --- */
@@ -635,24 +436,10 @@ static void test_truncated(void)
 /* A tool that only writes: KVM's receiver is stuck with its replies, which must not hold up UNHOOK. */
 static void test_tool_does_not_read(void)
 {
-	static const struct kvmi_msg_hdr msg = {.id = KVMI_GET_VERSION};
-	unsigned int sent = 0, idle = 0;
 	struct lab l;
-	int fd;
 
 	start(&l);
-	fd = kvmi_client_fd(l.c);
-	while (idle < 20) {
-		if (send(fd, &msg, sizeof(msg), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(msg)) {
-			sent++;
-			idle = 0;
-		} else {
-			check_eq(errno, EAGAIN);
-			idle++;
-			usleep(1000);
-		}
-	}
-	note("%u messages until both directions were full", sent);
+	note("%u messages until both directions were full", lab_stuff(l.c));
 	check_eq(vmm_unhook(l.vm), 0);
 }
 
@@ -737,14 +524,14 @@ static void test_answer_without_event(void)
 	/* Neither with the vCPU at rest, nor with it in the guest, nor with the seq nothing has had. */
 	for (uint32_t i = 0; i < 4; i++) {
 		if (i & 1)
-			start_running(&l, &r);
+			lab_spin(&l, &r, 1);
 		else
 			start(&l);
 		a.hdr.seq = i >> 1;
 		check_kvmi(kvmi_send_raw(l.c, &a, sizeof(a.hdr) + a.hdr.size), 0);
 		lab_expect_close(l.c);
 		if (i & 1)
-			stop_running(&l, &r);
+			runner_stop(&r);
 		vmm_destroy(l.vm);
 	}
 }
@@ -780,15 +567,6 @@ static void test_second_answer(void)
 int main(void)
 {
 	const struct tap_test tests[] = {
-		{"HOOK with kvm.introspection=0: EPERM", test_module_parameter},
-		{"HOOK: EFAULT, EINVAL, EEXIST", test_hook_errors},
-		{"UNHOOK of a VM that is not hooked: 0; permissions: EFAULT",
-		 test_unhook_not_hooked},
-		{"COMMAND and EVENT: ids, values, what cannot be disallowed",
-		 test_permission_ioctls},
-		{"permissions begin with nothing, and -1 gives and takes all",
-		 test_default_permissions},
-		{"VCPU_CONTROL_EVENTS of a disallowed event: EPERM", test_event_permission},
 		{"GET_VERSION", test_version},
 		{"VM_CHECK_COMMAND, VM_CHECK_EVENT", test_check},
 		{"unknown ids: ENOSYS, payload drained", test_unknown},

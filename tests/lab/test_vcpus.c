@@ -4,11 +4,8 @@
 #include "raw.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HITS 50
@@ -147,51 +144,27 @@ static void test_after_hook(void)
 
 /* --- asleep --- */
 
-struct halted {
-	struct raw raw;
-	volatile pid_t tid;
-	int err;
-};
-
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-static void *run_halted(void *arg)
-{
-	struct halted *h = arg;
-
-	h->tid = gettid();
-	h->err = ioctl(h->raw.vcpu[0], KVM_RUN, 0) ? errno : 0;
-	return NULL;
-}
-
 /* HLT inside KVM_RUN: it serves the tool without waking the guest. */
 static void test_halted(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
 	struct kvm_mp_state state;
-	struct halted h = {0};
+	struct raw_runner r;
 	struct kvm_regs regs;
-	pthread_t thread;
+	struct raw raw;
 	uint32_t mode;
 
-	raw_open(&h.raw, RAW_IRQCHIP);
-	check_eq(sigaction(SIGUSR1, &sa, NULL), 0);
-	check_eq(pthread_create(&thread, NULL, run_halted, &h), 0);
+	raw_open(&raw, RAW_IRQCHIP, 1);
+	raw_start(&r, &raw, 0);
 	for (int i = 0; i < 20; i++) {
 		usleep(2000);
-		check_kvmi(kvmi_vcpu_get_registers(h.raw.c, 0, &mode, &regs, NULL, NULL, 0), 0);
+		check_kvmi(kvmi_vcpu_get_registers(raw.c, 0, &mode, &regs, NULL, NULL, 0), 0);
 		check_eq(mode, 2);
-		check_kvmi(kvmi_vcpu_control_events(h.raw.c, 0, KVMI_EVENT_BREAKPOINT, i & 1), 0);
+		check_kvmi(kvmi_vcpu_control_events(raw.c, 0, KVMI_EVENT_BREAKPOINT, i & 1), 0);
 	}
 	/* Behind the HLT, and it has not gone on from there. */
 	check_eq(regs.rip, RAW_CODE + 1);
-	check_eq(tgkill(getpid(), h.tid, SIGUSR1), 0);
-	check_eq(pthread_join(thread, NULL), 0);
-	check_eq(h.err, EINTR);
-	check_eq(ioctl(h.raw.vcpu[0], KVM_GET_MP_STATE, &state), 0);
+	raw_stop(&r);
+	check_eq(ioctl(raw.vcpu[0], KVM_GET_MP_STATE, &state), 0);
 	check_eq(state.mp_state, KVM_MP_STATE_HALTED);
 }
 
@@ -203,7 +176,7 @@ static void test_uninitialized(void)
 	struct kvm_mp_state state = {.mp_state = KVM_MP_STATE_UNINITIALIZED};
 	struct raw raw;
 
-	raw_open(&raw, RAW_IRQCHIP);
+	raw_open(&raw, RAW_IRQCHIP, 2);
 	check_eq(ioctl(raw.vcpu[1], KVM_SET_MP_STATE, &state), 0);
 	check_kvmi(kvmi_command(raw.c, KVMI_VCPU_GET_REGISTERS, &req, sizeof(req), NULL, 0),
 		   KVM_EAGAIN);

@@ -3,7 +3,7 @@
 
 LIBVMM := build/bench/libvmm.a
 
-LIBVMM_OBJS := $(patsubst %,build/bench/%.o,vmm vmm_run vmm_kvmi vmm_probe \
+LIBVMM_OBJS := $(patsubst %,build/bench/%.o,vmm vmm_run vmm_kvmi vmm_pages vmm_probe \
 	guests/runtime guests/int3_probe)
 
 $(LIBVMM): $(LIBVMM_OBJS)
@@ -11,7 +11,7 @@ $(LIBVMM): $(LIBVMM_OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench cases control entries gbench introspector \
-	stats guests/cpuid guests/int3)
+	other stats guests/cpuid guests/hypercall guests/int3 guests/npt_fault guests/pio_out)
 
 PROGS += build/bench/kvmi-bench
 

@@ -14,13 +14,17 @@
 #include <unistd.h>
 
 #define WARMUP_HITS	 100
+#define MAX_ROUND	 1000000
 #define ROUND_TIMEOUT_MS 120000
 #define HOOK_TIMEOUT_MS	 10000
 /* Longer than any session; see introspector_start(). */
 #define INTROSPECTOR_LIMIT_S 300
 
 VMM_DECLARE_GUEST(cpuid);
+VMM_DECLARE_GUEST(hypercall);
 VMM_DECLARE_GUEST(int3);
+VMM_DECLARE_GUEST(npt_fault);
+VMM_DECLARE_GUEST(pio_out);
 extern const char guest_int3_bp[];
 
 /* --- the cases --- */
@@ -37,6 +41,14 @@ static int int3_debug_exit(struct vmm_vcpu *v, void *ctx)
 	return 0;
 }
 
+static int pio_out_exit(struct vmm_vcpu *v, uint16_t port, uint32_t value, void *ctx)
+{
+	(void)v;
+	(void)value;
+	(void)ctx;
+	return port == GUEST_PORT_USER ? 0 : -EFAULT;
+}
+
 #define GUEST(n)                                                               \
 	{                                                                      \
 		.name = #n, .start = guest_##n##_start, .end = guest_##n##_end \
@@ -48,6 +60,29 @@ static const struct bench_case table[] = {
 		.what = "CPUID: an exit that KVM handles without leaving the kernel",
 		.lab_hits = 80000,
 		.guest = GUEST(cpuid),
+	},
+	{
+		.name = "hypercall",
+		.what = "VMCALL or VMMCALL with a number that KVM does not know",
+		.lab_hits = 80000,
+		.guest = GUEST(hypercall),
+		.extra = true,
+	},
+	{
+		.name = "npt_fault",
+		.what = "a write to a page that second-level paging does not map yet",
+		.lab_hits = 20000,
+		.guest = GUEST(npt_fault),
+		.extra = true,
+		.pages = 20000,
+	},
+	{
+		.name = "pio_out",
+		.what = "a port write to userspace and back",
+		.lab_hits = 25000,
+		.guest = GUEST(pio_out),
+		.extra = true,
+		.ops = {.out = pio_out_exit},
 	},
 	{
 		.name = "int3_debug",
@@ -72,6 +107,11 @@ const struct bench_case *cases(size_t *n)
 {
 	*n = sizeof(table) / sizeof(table[0]);
 	return table;
+}
+
+uint64_t case_max_round(const struct bench_case *c)
+{
+	return c->pages ? c->pages : MAX_ROUND;
 }
 
 /* --- can it run here? --- */
@@ -201,6 +241,14 @@ static int run_guest(struct case_session *cs, uint64_t hits)
 {
 	int ret;
 
+	if (cs->c->pages) {
+		/* With its pages everything else has gone: from the entry, which touches that again. */
+		ret = vmm_unmap_pages(cs->vm);
+		if (!ret)
+			ret = vmm_vcpu_start(cs->vcpu, GUEST_CODE);
+		if (ret)
+			return vmm_fail(ret);
+	}
 	cs->vcpu->config->count = hits;
 	ret = vmm_run(cs->vcpu, &cs->c->ops, &cs->bp, ROUND_TIMEOUT_MS);
 	if (ret)
@@ -252,6 +300,8 @@ static int set_up(struct case_session *cs, const struct case_cpus *cpus)
 	}
 
 	ret = vmm_create(&cs->vm, GUEST_LOG + log_size, 1);
+	if (!ret && c->pages)
+		ret = vmm_add_pages(cs->vm, c->pages);
 	if (!ret)
 		ret = vmm_load(cs->vm, &c->guest);
 	if (ret) {

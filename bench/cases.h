@@ -14,6 +14,8 @@
  * @name: as in reports and run files
  * @what: one line for --list
  * @lab_hits: hits of a measurement in the lab, where counts are fixed: 50 ms and more
+ * @extra: measured only if all cases are asked for
+ * @pages: the guest touches one page per hit, of so many, which are not mapped then; 0 it does not
  * @needs_bp: #BP exits must arrive on this machine
  * @guest_debug: KVM_GUESTDBG_* the VMM sets, 0 none
  * @introspected: an introspector is hooked and answers breakpoint events
@@ -24,13 +26,15 @@ struct bench_case {
 	const char *what;
 	uint64_t lab_hits;
 	struct vmm_guest guest;
+	bool extra;
+	size_t pages;
 	bool needs_bp;
 	uint32_t guest_debug;
 	bool introspected;
 	struct vmm_ops ops;
 };
 
-/* The table; *@n of them, cheapest first. */
+/* The table; *@n of them. */
 const struct bench_case *cases(size_t *n);
 
 /* Why this machine cannot run it: a sentence that says what to do; NULL it can. Static memory. */
@@ -40,7 +44,7 @@ const char *case_skip_reason(const struct bench_case *c);
 bool case_have_kvmi(const char **why);
 
 /* Hits of one round at most: their stamps stay in guest memory until it is over. */
-#define CASE_MAX_ROUND 1000000
+uint64_t case_max_round(const struct bench_case *c);
 
 /* CPUs to bind to. */
 struct case_cpus {

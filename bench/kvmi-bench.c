@@ -4,6 +4,7 @@
 #include "control.h"
 #include "entries.h"
 #include "gbench.h"
+#include "other.h"
 #include "vmm.h"
 
 #include <errno.h>
@@ -33,6 +34,10 @@ static const char help[] =
 	"      --sched=other|fifo    scheduling policy of vCPU and introspector (default: fifo in the\n"
 	"                            Bochs lab, where the order of wake-ups on its one CPU would\n"
 	"                            otherwise depend on what ran before; other elsewhere)\n"
+	"      --all                 also measure what concerns KVM rather than breakpoints: hypercall,\n"
+	"                            npt_fault, pio_out\n"
+	"      --other-hooked        meanwhile, have another VM hooked in another process, with the\n"
+	"                            breakpoint event switched on\n"
 	"      --list                list the cases, and which of them can run here\n"
 	"      --probe-int3          run one int3 guest; exit 0 if #BP exits arrive here, else 1\n"
 	"      --probe-kvmi          exit 0 if this kernel has introspection, switched on, else 1\n"
@@ -59,6 +64,8 @@ static struct {
 	bool recorded;	   /* counts must be known beforehand: each case runs once per repetition */
 	char lab[16];	   /* the lab's backend, "" on a host */
 	const char *sched; /* "fifo" or "other" */
+	bool all;
+	bool other_hooked;
 	bool failed;
 } opt = {.target_s = TARGET_SECONDS};
 
@@ -116,10 +123,10 @@ static void report(struct gbench_state *st, const struct job *j, const struct st
 static bool run_rounds(struct gbench_state *st, const struct job *j, struct case_session *cs,
 		       struct stats *s)
 {
-	uint64_t left = gbench_iterations(st);
+	uint64_t left = gbench_iterations(st), max = case_max_round(j->c);
 
 	for (;;) {
-		uint64_t n = left < CASE_MAX_ROUND ? left : CASE_MAX_ROUND;
+		uint64_t n = left < max ? left : max;
 		uint64_t before = s->sum;
 
 		/* After the last round n is 0, which would never end. */
@@ -138,7 +145,7 @@ static void run_job(struct gbench_state *st, void *arg)
 {
 	struct job *j = arg;
 	const char *why = case_skip_reason(j->c);
-	uint64_t hits = gbench_iterations(st);
+	uint64_t hits = gbench_iterations(st), max = case_max_round(j->c);
 	struct case_session *cs;
 	struct stats s = {0};
 	struct entry e;
@@ -156,7 +163,7 @@ static void run_job(struct gbench_state *st, void *arg)
 		job_fail(st, j, control_error());
 		return;
 	}
-	if (case_open(&cs, j->c, &opt.cpus, hits < CASE_MAX_ROUND ? hits : CASE_MAX_ROUND)) {
+	if (case_open(&cs, j->c, &opt.cpus, hits < max ? hits : max)) {
 		job_fail(st, j, case_error());
 		ok = false;
 	} else {
@@ -253,6 +260,8 @@ static int register_cases(void)
 		const char *why = case_skip_reason(&c[i]);
 		int ret = 0;
 
+		if (c[i].extra && !opt.all)
+			continue;
 		if (why) {
 			fprintf(stderr, "kvmi-bench: %s is skipped: %s\n", c[i].name, why);
 			ret = entries_add_skipped(c[i].name, why);
@@ -333,7 +342,7 @@ static int list_cases(void)
 	for (size_t i = 0; i < n; i++) {
 		const char *why = case_skip_reason(&c[i]);
 
-		printf("%-20s %s\n", c[i].name, c[i].what);
+		printf("%-20s %s%s\n", c[i].name, c[i].what, c[i].extra ? " (--all)" : "");
 		if (why)
 			printf("%-20s cannot run here: %s\n", "", why);
 	}
@@ -384,6 +393,8 @@ enum {
 	OPT_CPU,
 	OPT_INTROSPECTOR_CPU,
 	OPT_SCHED,
+	OPT_ALL,
+	OPT_OTHER_HOOKED,
 	OPT_LIST,
 	OPT_PROBE_INT3,
 	OPT_PROBE_KVMI,
@@ -394,6 +405,8 @@ static const struct option options[] = {
 	{"cpu", required_argument, NULL, OPT_CPU},
 	{"introspector_cpu", required_argument, NULL, OPT_INTROSPECTOR_CPU},
 	{"sched", required_argument, NULL, OPT_SCHED},
+	{"all", no_argument, NULL, OPT_ALL},
+	{"other-hooked", no_argument, NULL, OPT_OTHER_HOOKED},
 	{"list", no_argument, NULL, OPT_LIST},
 	{"probe-int3", no_argument, NULL, OPT_PROBE_INT3},
 	{"probe-kvmi", no_argument, NULL, OPT_PROBE_KVMI},
@@ -435,6 +448,12 @@ static int parse_options(int argc, char **argv)
 				return 2;
 			}
 			opt.sched = optarg;
+			break;
+		case OPT_ALL:
+			opt.all = true;
+			break;
+		case OPT_OTHER_HOOKED:
+			opt.other_hooked = true;
 			break;
 		case OPT_LIST:
 			return list_cases();
@@ -508,6 +527,8 @@ int main(int argc, char **argv)
 				"kvmi-bench: this is the Bochs lab: every \"ns\" below is one "
 				"executed instruction\n");
 	}
+	if (opt.other_hooked && other_start(&opt.cpus))
+		return 1;
 	if (register_cases())
 		return 1;
 
@@ -515,5 +536,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kvmi-bench: --benchmark_filter selects no case; see --list\n");
 		return 2;
 	}
+	if (opt.other_hooked && other_stop())
+		opt.failed = true;
 	return entries_write() || opt.failed ? 1 : 0;
 }

@@ -141,7 +141,6 @@ static int create_vcpu(struct vmm *vm, unsigned int index)
 static void build_page_tables(struct vmm *vm)
 {
 	const uint64_t table = 0x27; /* present, writable, user, accessed */
-	const uint64_t large = 0xe7; /* the same, dirty, 2 MiB page */
 	uint64_t *pml4 = (void *)(vm->mem + GUEST_PML4);
 	uint64_t *pdpt = (void *)(vm->mem + GUEST_PDPT);
 	uint64_t *pd = (void *)(vm->mem + GUEST_PD);
@@ -150,7 +149,7 @@ static void build_page_tables(struct vmm *vm)
 	pdpt[0] = GUEST_PD | table;
 	pdpt[GUEST_ALIAS >> 30] = GUEST_PD | table;
 	for (uint64_t i = 0; i * LARGE_PAGE < vm->mem_size; i++)
-		pd[i] = i * LARGE_PAGE | large;
+		pd[i] = i * LARGE_PAGE | VMM_PTE_LARGE;
 }
 
 static void set_gate(struct vmm *vm, unsigned int vector, uint64_t rip)
@@ -282,6 +281,8 @@ void vmm_destroy(struct vmm *vm)
 		close(vm->fd);
 	if (vm->mem)
 		munmap(vm->mem, vm->mem_size);
+	if (vm->pages)
+		munmap(vm->pages, vm->pages_size);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);
 	free(vm);

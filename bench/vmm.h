@@ -90,6 +90,16 @@ int vmm_fd(const struct vmm *vm);
 /* Where guest physical [gpa, gpa + len) is in this process; NULL if it is not all memory. */
 void *vmm_mem(struct vmm *vm, uint64_t gpa, size_t len);
 
+/*
+ * Add @n pages of memory at GUEST_PAGES, present on the host as pages of 4 KiB: the first touch of each
+ * in the guest is a fault of second-level paging and nothing more. Once per VM, which must not have
+ * more than GUEST_PAGES bytes of its own.
+ */
+int vmm_add_pages(struct vmm *vm, size_t n);
+
+/* Have KVM forget that it has mapped any of them (or anything else), by deleting and re-adding the slot. */
+int vmm_unmap_pages(struct vmm *vm);
+
 /**
  * struct vmm_guest - a guest's code, as linked into this program
  */

@@ -14,12 +14,15 @@
 #define GUEST_PML4    0x3000
 #define GUEST_PDPT    0x4000
 #define GUEST_PD      0x5000
-#define GUEST_RUNTIME 0x6000   /* runtime.S: entry point and exception handlers */
-#define GUEST_CONFIG  0x10000  /* one page per vCPU: struct guest_config; GS base points at it */
-#define GUEST_STACK   0x20000  /* one page per vCPU, used from its end downwards */
-#define GUEST_CODE    0x40000  /* the guest itself, up to GUEST_LOG */
-#define GUEST_LOG     0x100000 /* from here on: for TSC logs and tests */
+#define GUEST_RUNTIME 0x6000	 /* runtime.S: entry point and exception handlers */
+#define GUEST_CONFIG  0x10000	 /* one page per vCPU: struct guest_config; GS base points at it */
+#define GUEST_STACK   0x20000	 /* one page per vCPU, used from its end downwards */
+#define GUEST_CODE    0x40000	 /* the guest itself, up to GUEST_LOG */
+#define GUEST_LOG     0x100000	 /* from here on: for TSC logs and tests */
+#define GUEST_PAGES   0x20000000 /* vmm_add_pages() */
 #define GUEST_ALIAS   0x40000000
+
+#define GUEST_PAGES_MAX 0x10000000
 
 #define GUEST_MAX_VCPUS 16
 

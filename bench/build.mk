@@ -11,7 +11,8 @@ $(LIBVMM): $(LIBVMM_OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench cases control entries gbench introspector \
-	other stats guests/cpuid guests/hypercall guests/int3 guests/npt_fault guests/pio_out)
+	other stats guests/cpuid guests/hypercall guests/int3 guests/npt_fault guests/pio_out \
+	vm offer guests/demo)
 
 PROGS += build/bench/kvmi-bench
 
@@ -19,7 +20,7 @@ PROGS += build/bench/kvmi-bench
 build/bench/kvmi-bench: $(KVMI_BENCH_OBJS) $(LIBVMM) $(LIBKVMI)
 	$(call msg,CXXLD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lbenchmark -ljansson -lpthread
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lbenchmark -ljansson -lpthread $(LIBKVMI_LIBS)
 
 # Tests of the VMM itself; they run in the lab. cmocka is a shared library only, too.
 PROGS += build/tests/lab/test_vmm

@@ -5,6 +5,7 @@
 #include "entries.h"
 #include "gbench.h"
 #include "other.h"
+#include "vm.h"
 #include "vmm.h"
 
 #include <errno.h>
@@ -22,9 +23,11 @@
 
 static const char help[] =
 	"Usage: kvmi-bench [OPTION]... [--benchmark_FLAG]...\n"
+	"       kvmi-bench vm --introspect unix:PATH [OPTION]...\n"
 	"\n"
 	"Measures what an exit of a KVM guest costs, from hit to hit, by the guest's own TSC: CPUID, a\n"
 	"breakpoint that goes to userspace, a breakpoint that goes to an introspector and back.\n"
+	"`kvmi-bench vm` offers a guest to an introspection tool instead; it has its own --help.\n"
 	"\n"
 	"      --hits=N              do N hits per measurement (default: fixed in the lab; on a host\n"
 	"                            as many as fit half a second, or --benchmark_min_time)\n"
@@ -487,6 +490,9 @@ int main(int argc, char **argv)
 {
 	static const char min_time[] = "--benchmark_min_time=";
 	int status;
+
+	if (argc > 1 && !strcmp(argv[1], "vm"))
+		return cmd_vm(argc - 1, argv + 1);
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help"))

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -361,6 +362,42 @@ static void test_both(void **state)
 	assert_string_equal(guest.name, "demo");
 }
 
+/* --- the secret --- */
+
+static void write_file(const char *path, size_t len)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	for (size_t i = 0; i < len; i++)
+		fputc('s', f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void test_secret_read(void **state)
+{
+	static char secret[KVMI_SECRET_MAX];
+	char path[] = "/tmp/kvmi-secret.XXXXXX";
+	int fd = mkstemp(path);
+	size_t len;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(kvmi_secret_read(path, secret, &len), -ENODATA);
+	write_file(path, 7);
+	assert_int_equal(kvmi_secret_read(path, secret, &len), 0);
+	assert_int_equal(len, 7);
+	assert_memory_equal(secret, "sssssss", 7);
+	write_file(path, KVMI_SECRET_MAX);
+	assert_int_equal(kvmi_secret_read(path, secret, &len), 0);
+	assert_int_equal(len, KVMI_SECRET_MAX);
+	write_file(path, KVMI_SECRET_MAX + 1);
+	assert_int_equal(kvmi_secret_read(path, secret, &len), -EFBIG);
+	unlink(path);
+	assert_int_equal(kvmi_secret_read(path, secret, &len), -ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -383,6 +420,7 @@ int main(void)
 		TEST(test_vmm_truncated),
 		TEST(test_vmm_peer_does_not_read),
 		TEST(test_both),
+		cmocka_unit_test(test_secret_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

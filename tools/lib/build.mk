@@ -4,7 +4,7 @@
 LIBKVMI := build/tools/lib/libkvmi.a
 
 LIBKVMI_OBJS := $(addprefix build/tools/lib/, kvmi_client.o kvmi_commands.o \
-	kvmi_handshake.o)
+	kvmi_handshake.o kvmi_walk.o)
 
 # For programs that do the handshake.
 LIBKVMI_LIBS := -lnettle
@@ -34,3 +34,11 @@ build/tests/unit/test_handshake: tests/unit/test_handshake.c tools/lib/kvmi_hand
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lpthread \
 		$(LIBKVMI_LIBS)
+
+UNIT_TESTS += build/tests/unit/test_walk
+
+build/tests/unit/test_walk: tests/unit/test_walk.c tools/lib/kvmi_walk.c tools/lib/kvmi_client.c \
+		tools/lib/kvmi_commands.c $(wildcard tools/lib/*.h)
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka

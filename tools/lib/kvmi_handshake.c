@@ -3,12 +3,14 @@
 #include "kvmi_handshake.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <nettle/memops.h>
 #include <nettle/sha1.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 _Static_assert(SHA1_DIGEST_SIZE == sizeof(((struct kvmi_handshake_answer *)0)->cookie_hash),
 	       "the cookie is a SHA-1");
@@ -172,4 +174,30 @@ int kvmi_handshake_vmm(int fd, int timeout_ms, const void *secret, size_t len,
 
 	hash_secret(secret, len, hash);
 	return memeql_sec(hash, answer.cookie_hash, sizeof(hash)) ? 0 : -EACCES;
+}
+
+int kvmi_secret_read(const char *path, void *secret, size_t *len)
+{
+	uint8_t *p = secret, more;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+
+	*len = 0;
+	do {
+		size_t room = KVMI_SECRET_MAX - *len;
+
+		n = read(fd, room ? p + *len : &more, room ? room : 1);
+		if (n > 0 && !room)
+			ret = -EFBIG;
+		else if (n > 0)
+			*len += n;
+	} while (!ret && (n > 0 || (n < 0 && errno == EINTR)));
+	if (n < 0)
+		ret = -errno;
+	close(fd);
+	return ret || *len ? ret : -ENODATA;
 }

@@ -81,6 +81,14 @@ int kvmi_handshake_tool(int fd, int timeout_ms, const void *secret, size_t len,
 int kvmi_handshake_vmm(int fd, int timeout_ms, const void *secret, size_t len,
 		       const struct kvmi_handshake_guest *guest);
 
+#define KVMI_SECRET_MAX 4096
+
+/*
+ * Read a secret of at most KVMI_SECRET_MAX bytes from a file: all of it, a newline at the end included.
+ * Gives 0, -EFBIG it is longer, -ENODATA it is empty, or what the file calls give.
+ */
+int kvmi_secret_read(const char *path, void *secret, size_t *len);
+
 _Static_assert(offsetof(struct kvmi_handshake_guest, start_time_ms) == 24, "as QEMU sends it");
 _Static_assert(offsetof(struct kvmi_handshake_guest, name) == 32, "as QEMU sends it");
 _Static_assert(sizeof(struct kvmi_handshake_guest) == 96, "as QEMU sends it");

@@ -3,35 +3,42 @@
 
 # Static: they have no dependencies to be carried into the lab.
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
-	test_vcpus test_memory test_counts test_nested)
+	test_vcpus test_memory test_counts test_nested \
+	test_modes)
 LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall)
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)
 LAB_NESTED_OBJS := $(addprefix build/tests/lab/, nested.o guests/nested.o)
+LAB_MODES_OBJS := $(addprefix build/tests/lab/, modes.o peek.o guests/modes.o)
 
 PROGS += $(LAB_TESTS)
 
-LAB_VMCB_OBJ  := build/tests/lab/vmcb.bpf.o
-LAB_VMCB_SKEL := build/tests/lab/vmcb.skel.h
+# BPF programs of the tests, each embedded into the file named after the colon.
+LAB_BPF := vmcb:inject peek:peek
 
-$(LAB_VMCB_OBJ): tests/lab/vmcb.bpf.c tests/build.mk
-	$(call msg,BPF,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
-	$(Q)$(LLVM_STRIP) -g $@
+define lab_bpf
+build/tests/lab/$(1).bpf.o: tests/lab/$(1).bpf.c tests/build.mk
+	$$(call msg,BPF,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CLANG) $$(BPF_CFLAGS) -MMD -MP -MF $$(@:.o=.d) -MT $$@ -c -o $$@ $$<
+	$$(Q)$$(LLVM_STRIP) -g $$@
 
-$(LAB_VMCB_SKEL): $(LAB_VMCB_OBJ)
-	$(call msg,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name vmcb_bpf > $@
+build/tests/lab/$(1).skel.h: build/tests/lab/$(1).bpf.o
+	$$(call msg,SKEL,$$@)
+	$$(Q)$$(BPFTOOL) gen skeleton $$< name $(1)_bpf > $$@
 
-build/tests/lab/inject.o: $(LAB_VMCB_SKEL)
-build/tests/lab/inject.o: CPPFLAGS += -I build/tests/lab
+build/tests/lab/$(2).o: build/tests/lab/$(1).skel.h
+build/tests/lab/$(2).o: CPPFLAGS += -I build/tests/lab
+endef
+
+$(foreach bpf,$(LAB_BPF),$(eval $(call lab_bpf,$(firstword $(subst :, ,$(bpf))),$(lastword $(subst :, ,$(bpf))))))
 
 build/tests/lab/test_counts: build/tests/lab/hits.o $(addprefix build/bench/, \
 	control.o entries.o stats.o guests/int3.o)
 
 build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o
 build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
+build/tests/lab/test_modes: $(LAB_MODES_OBJS)
 
 $(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)
 	$(call msg,CCLD,$@)

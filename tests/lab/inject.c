@@ -12,7 +12,7 @@ struct inject {
 	struct vmcb_bpf *skel;
 };
 
-static bool nrips_in_use(void)
+bool inject_nrips(void)
 {
 	FILE *f = fopen("/sys/module/kvm_amd/parameters/nrips", "re");
 	int c = f ? fgetc(f) : EOF;
@@ -25,7 +25,7 @@ static bool nrips_in_use(void)
 void inject_say_nrips(void)
 {
 	if (lab_is_svm())
-		printf("# kvm_amd.nrips=%d\n", nrips_in_use());
+		printf("# kvm_amd.nrips=%d\n", inject_nrips());
 }
 
 struct inject *inject_open(void)
@@ -53,7 +53,7 @@ void inject_check(struct inject *in, uint64_t n, uint64_t bp)
 	     (long long)(seen->next_rip - bp));
 	/* An entry that an interrupt ends at once is made again. */
 	check(seen->injections >= n);
-	if (nrips_in_use()) {
+	if (inject_nrips()) {
 		check_eq(seen->rip, bp);
 		check_eq(seen->next_rip, bp + 1);
 	} else {

@@ -3,6 +3,7 @@
 #ifndef INJECT_H
 #define INJECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct inject;
@@ -15,6 +16,9 @@ struct inject *inject_open(void);
  * the CPU delivers it with RIP behind: by nRIP where KVM uses that, otherwise by RIP itself.
  */
 void inject_check(struct inject *in, uint64_t n, uint64_t bp);
+
+/* Does KVM use the CPU's next RIP (kvm_amd.nrips)? */
+bool inject_nrips(void);
 
 /* Prints what kvm_amd.nrips is, as a TAP comment; nothing on VMX. */
 void inject_say_nrips(void);

@@ -229,6 +229,40 @@ static void test_raw(void **state)
 	assert_int_equal(hdr.size, 8);
 }
 
+/* An event behind a reply nobody asked for yet is seen, half an event is not. */
+static void test_event_pending(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_bp w = bp_event(1);
+	struct kvmi_event_msg ev;
+	struct kvmi_msg_hdr hdr;
+	uint32_t seq;
+
+	assert_false(kvmi_event_pending(f->c));
+	assert_int_equal(kvmi_command_send(f->c, KVMI_GET_VERSION, NULL, 0, &seq), 0);
+	k_event(f, 1);
+	k_reply(f, KVMI_GET_VERSION, seq, -KVM_EPERM, NULL, 0);
+	k_event(f, 2);
+	k_write(f, &w, 100);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_true(kvmi_event_pending(f->c));
+	assert_int_equal(kvmi_recv_event(f->c, &ev), 0);
+	assert_int_equal(ev.hdr.seq, 2);
+	/* The reply is kept, and part of an event buffered. */
+	assert_true(kvmi_client_pending(f->c));
+	assert_false(kvmi_event_pending(f->c));
+	k_write(f, (uint8_t *)&w + 100, sizeof(w) - 100);
+	assert_int_equal(kvmi_command_wait(f->c, KVMI_GET_VERSION, seq, NULL, 0), KVM_EPERM);
+
+	/* A kept event counts. */
+	k_reply(f, KVMI_GET_VERSION, seq + 1, -KVM_EPERM, NULL, 0);
+	assert_int_equal(kvmi_command_send(f->c, KVMI_GET_VERSION, NULL, 0, &seq), 0);
+	assert_int_equal(kvmi_command_wait(f->c, KVMI_GET_VERSION, seq, NULL, 0), KVM_EPERM);
+	assert_true(kvmi_event_pending(f->c));
+	assert_int_equal(kvmi_recv_msg(f->c, &hdr, NULL, 0), 0);
+	assert_int_equal(hdr.id, KVMI_EVENT);
+}
+
 static void test_new_errors(void **state)
 {
 	struct kvmi_client *c = NULL;
@@ -259,6 +293,7 @@ int main(void)
 		TEST(test_timeout_despite_events),
 		TEST(test_send_timeout),
 		TEST(test_raw),
+		TEST(test_event_pending),
 		cmocka_unit_test(test_new_errors),
 	};
 

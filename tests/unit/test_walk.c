@@ -44,19 +44,19 @@ static void set32(uint64_t table, unsigned int index, uint32_t entry)
 
 static uint64_t walked(const struct kvm_sregs *sregs, uint64_t gva, unsigned int want_reads)
 {
-	uint64_t gpa = ~0ULL;
+	struct kvmi_page page;
 
 	reads = 0;
-	assert_int_equal(kvmi_walk(sregs, gva, read_memory, memory, &gpa), 0);
+	assert_int_equal(kvmi_walk(sregs, gva, read_memory, memory, &page), 0);
 	assert_int_equal(reads, want_reads);
-	return gpa;
+	return page.gpa;
 }
 
 static int walk_error(const struct kvm_sregs *sregs, uint64_t gva)
 {
-	uint64_t gpa;
+	struct kvmi_page page;
 
-	return kvmi_walk(sregs, gva, read_memory, memory, &gpa);
+	return kvmi_walk(sregs, gva, read_memory, memory, &page);
 }
 
 #define PG	 0x80000000
@@ -130,10 +130,10 @@ static int no_channel(void *ctx, uint64_t gpa, void *data, size_t size)
 /* What reading gives comes through. */
 static void test_read_error(void **state)
 {
-	uint64_t gpa;
+	struct kvmi_page page;
 
 	(void)state;
-	assert_int_equal(kvmi_walk(&long_mode, 0, no_channel, NULL, &gpa), -EPIPE);
+	assert_int_equal(kvmi_walk(&long_mode, 0, no_channel, NULL, &page), -EPIPE);
 }
 
 static void test_5_levels(void **state)
@@ -192,6 +192,37 @@ static void test_32_bit(void **state)
 	assert_true(walked(&sregs, 0x00845123, 2) == 0xfedcb123);
 }
 
+static struct kvmi_page access_to(const struct kvm_sregs *sregs, uint64_t gva)
+{
+	struct kvmi_page page;
+
+	assert_int_equal(kvmi_walk(sregs, gva, read_memory, memory, &page), 0);
+	return page;
+}
+
+/* Every level has a say in who may write; the last one alone knows whether it is dirty. */
+static void test_access(void **state)
+{
+	struct kvmi_page page;
+
+	(void)state;
+	set64(0x1000, 0, 0x2007);
+	set64(0x2000, 0, 0x3007);
+	set64(0x3000, 0, 0x4007);
+	set64(0x4000, 0, 0x5047);
+	page = access_to(&long_mode, 0);
+	assert_true(page.writable && page.user && page.dirty);
+	set64(0x4000, 0, 0x5045);
+	page = access_to(&long_mode, 0);
+	assert_true(!page.writable && page.user && page.dirty);
+	set64(0x4000, 0, 0x5007);
+	set64(0x2000, 0, 0x3043);
+	page = access_to(&long_mode, 0);
+	assert_true(page.writable && !page.user && !page.dirty);
+	set64(0x1000, 0, 0x2005);
+	assert_false(access_to(&long_mode, 0).writable);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -199,7 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_no_paging),  TEST(test_long),	    TEST(test_long_faults),
 		TEST(test_read_error), TEST(test_5_levels), TEST(test_pae),
-		TEST(test_32_bit),
+		TEST(test_32_bit),     TEST(test_access),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

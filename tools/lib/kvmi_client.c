@@ -334,6 +334,27 @@ bool kvmi_client_pending(const struct kvmi_client *c)
 	return c->kept_first || buffered(c, &hdr) > 0;
 }
 
+bool kvmi_event_pending(const struct kvmi_client *c)
+{
+	size_t at = c->start;
+
+	for (const struct kept *k = c->kept_first; k; k = k->next)
+		if (k->hdr.id == KVMI_EVENT)
+			return true;
+
+	while (c->end - at >= sizeof(struct kvmi_msg_hdr)) {
+		struct kvmi_msg_hdr hdr;
+
+		memcpy(&hdr, c->buf + at, sizeof(hdr));
+		if (c->end - at < sizeof(hdr) + hdr.size)
+			break;
+		if (hdr.id == KVMI_EVENT)
+			return true;
+		at += sizeof(hdr) + hdr.size;
+	}
+	return false;
+}
+
 /*
  * Waits for the next message of the stream. *payload points into the buffer and is good until the
  * next call of this function; the message counts as consumed.
@@ -523,31 +544,6 @@ out:
 
 /* --- events --- */
 
-/* Takes an event apart. The common part may be longer than the one known here: it says its size. */
-static int parse_event(const struct kvmi_msg_hdr *hdr, const uint8_t *p, struct kvmi_event_msg *ev)
-{
-	uint16_t common;
-	size_t specific;
-
-	if (hdr->size < sizeof(common))
-		return -EPROTO;
-	memcpy(&common, p, sizeof(common));
-	if (common < sizeof(ev->common) || common > hdr->size)
-		return -EPROTO;
-
-	memset(ev, 0, sizeof(*ev));
-	ev->hdr = *hdr;
-	memcpy(&ev->common, p, sizeof(ev->common));
-
-	specific = hdr->size - common;
-	if (ev->common.event == KVMI_EVENT_BREAKPOINT) {
-		if (specific < sizeof(ev->breakpoint))
-			return -EPROTO;
-		memcpy(&ev->breakpoint, p + common, sizeof(ev->breakpoint));
-	}
-	return 0;
-}
-
 int kvmi_recv_event(struct kvmi_client *c, struct kvmi_event_msg *ev)
 {
 	const struct want w = {.what = WANT_EVENT};
@@ -559,7 +555,7 @@ int kvmi_recv_event(struct kvmi_client *c, struct kvmi_event_msg *ev)
 	if (ret)
 		return ret;
 
-	ret = parse_event(&hdr, p, ev);
+	ret = kvmi_parse_event(&hdr, p, ev);
 	free(kept);
 	return ret ? kvmi_client_fail(c, ret) : 0;
 }

@@ -89,6 +89,9 @@ int kvmi_client_fd(const struct kvmi_client *c);
 /* Is a whole message here already, kept or buffered, so that receiving will not have to wait? */
 bool kvmi_client_pending(const struct kvmi_client *c);
 
+/* Is an event here already? If not, polling the socket for POLLIN misses none. */
+bool kvmi_event_pending(const struct kvmi_client *c);
+
 /* The text of any return value of this library: the errno's or KVM_E*'s name and meaning. */
 const char *kvmi_strerror(int ret);
 

@@ -8,4 +8,8 @@
 /* The channel is of no use any more: every call returns @error from now on, this one included. */
 int kvmi_client_fail(struct kvmi_client *c, int error);
 
+/* Take the payload of an event apart. -EPROTO: it is shorter than its kind requires. */
+int kvmi_parse_event(const struct kvmi_msg_hdr *hdr, const uint8_t *payload,
+		     struct kvmi_event_msg *ev);
+
 #endif /* KVMI_CLIENT_PRIV_H */

@@ -26,9 +26,23 @@
  */
 typedef int (*kvmi_read_fn)(void *ctx, uint64_t gpa, void *data, size_t size);
 
-/* The walk by itself: *@gpa of @gva, reading tables by @read. */
+/**
+ * struct kvmi_page - where a walk ends
+ * @gpa: of the address asked for
+ * @writable: by the tables of all levels
+ * @user: CPL 3 may use it, by the tables of all levels
+ * @dirty: the guest has written it before: writing again changes no table
+ */
+struct kvmi_page {
+	uint64_t gpa;
+	bool writable;
+	bool user;
+	bool dirty;
+};
+
+/* The walk by itself, reading tables by @read. */
 int kvmi_walk(const struct kvm_sregs *sregs, uint64_t gva, kvmi_read_fn read, void *ctx,
-	      uint64_t *gpa);
+	      struct kvmi_page *page);
 
 /* *@gpa of @gva. */
 int kvmi_translate(struct kvmi_client *c, const struct kvm_sregs *sregs, uint64_t gva,
@@ -39,8 +53,8 @@ int kvmi_read_virtual(struct kvmi_client *c, const struct kvm_sregs *sregs, uint
 		      void *data, size_t size, size_t *done);
 
 /*
- * Write @size bytes at @gva. If this fails with -EFAULT nothing was written. Page permissions and dirty
- * bits are not looked at.
+ * Write @size bytes at @gva as the guest itself could now, without a fault and without a dirty bit to be
+ * set: else -EFAULT, and nothing was written. (Protection keys are not looked at.)
  */
 int kvmi_write_virtual(struct kvmi_client *c, const struct kvm_sregs *sregs, uint64_t gva,
 		       const void *data, size_t size);

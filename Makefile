@@ -42,6 +42,10 @@ HELP := \
 '                      BENCH_ARGS="--runs 5"; scripts/bench --help has the options' \
 '  make check          the tests: units, scripts, the patched kernel in the lab, both vendors' \
 '                      CHECK="unit scripts" runs only those; tests/run --help has the names' \
+'  make mutate         puts known faults back into the kernel, one at a time: does a test catch each?' \
+'                      MUTATE="4 9" only these; tests/mutate --list has the names' \
+'  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report' \
+'                      CHECK="vmx-smp" on other machines than vmx and svm' \
 '  make check-series   builds after each patch of the series, checkpatch.pl --strict on each' \
 '  make kernel         the lab kernel alone, and where it is' \
 '  make results        measures and draws anew what results/ and the README show' \
@@ -57,7 +61,7 @@ help:
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
-.PHONY: bench check check-series kernel results
+.PHONY: bench check check-debug check-series kernel mutate results
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -70,6 +74,17 @@ check:
 
 check-series:
 	$(Q)scripts/kernel check-series 6.12
+
+mutate:
+	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/mutate $(MUTATE)
+
+check-debug:
+	$(Q)scripts/deps build lab lab-bochs kernel check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run --debug $(CHECK)
+	$(Q)tests/mutate --debug
 
 kernel:
 	$(Q)scripts/kernel build 6.12

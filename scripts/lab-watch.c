@@ -126,7 +126,13 @@ static void judge_line(const char *line, bool live)
 					    "soft lockup",    "blocked for more than",
 					    "rcu: INFO: ",    "double fault",
 					    "Internal error", NULL};
-	static const char *const warning[] = {"WARNING: ", "UBSAN: ", "INFO: possible", NULL};
+	static const char *const warning[] = {"WARNING: ",
+					      "UBSAN: ",
+					      "INFO: possible",
+					      "INFO: trying",
+					      "kmemleak: ",
+					      "turning off the locking",
+					      NULL};
 	bool is_fatal = contains_any(line, fatal);
 	int i;
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # The lab's machines by name, and how programs get to run in one. Sourced with $root set.
 
 # machine_args NAME: what makes that machine, as arguments of scripts/lab, or nothing if there is no such
@@ -14,6 +14,9 @@ machine_args()
 	qemu) echo "--machine svm --backend qemu" ;;
 	esac
 }
+
+# What a debug kernel needs: shadows of its memory, and time. For run_in_machine.
+debug_machine='--mem 1024 --timeout 7200'
 
 # run_in_machine NAME KERNEL "PROGRAM..." [LAB_ARGUMENT]...: boots once, runs these programs in there. What
 # they print comes as `parse` of results.sh takes it, the last line being "## machine STATUS".

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Messages that do not fit the socket at once, whoever writes or interrupts; an UNHOOK that is killed. */
+/* Messages that do not fit into the socket at once, whoever else writes or interrupts. */
 #include "lab.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define MSR_EFER 0xc0000080
@@ -134,108 +125,11 @@ static void test_signal_during_send(void)
 	check_kvmi(kvmi_get_version(l.c, &version), 0);
 }
 
-/* --- UNHOOK, killed --- */
-
-static void run_at(pid_t tid, int policy, int priority)
-{
-	const struct sched_param param = {.sched_priority = priority};
-
-	check_eq(sched_setscheduler(tid, policy, &param), 0);
-}
-
-/* All threads of KVM's receivers, on CPU 0 as we are. */
-static void pin_receivers(void)
-{
-	char path[300], name[32];
-	struct dirent *d;
-	int found = 0;
-	DIR *proc = opendir("/proc");
-	cpu_set_t cpu;
-
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	while ((d = readdir(proc))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fgets(name, sizeof(name), f) && !strcmp(name, "kvmi-recv\n")) {
-			found++;
-			check_eq(sched_setaffinity(atoi(d->d_name), sizeof(cpu), &cpu), 0);
-		}
-		fclose(f);
-	}
-	closedir(proc);
-	check(found);
-}
-
-static char state_of(pid_t pid)
-{
-	char path[64], text[128] = "", *p;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		fail("%s: %s", path, strerror(errno));
-	close(fd);
-	p = strrchr(text, ')');
-	return p ? p[2] : '?';
-}
-
-static int unhook_child(void *vm_fd)
-{
-	syscall(SYS_ioctl, *(int *)vm_fd, KVM_INTROSPECTION_UNHOOK, 0);
-	syscall(SYS_exit_group, 0);
-	return 0;
-}
-
-/*
- * UNHOOK waits for KVM's receiver, and is killed. The receiver still uses what UNHOOK would have freed,
- * so the VM has to stay hooked. That it waits is certain: the receiver gets no CPU as long as somebody
- * more important is busy on it, and all here are.
- */
-static void test_unhook_killed(void)
-{
-	static char stack[65536] __attribute__((aligned(16)));
-	int sv[2], vm_fd, status;
-	struct lab l;
-	pid_t pid;
-
-	lab_open_any(&l, &hit, 1);
-	lab_hook(&l);
-	vm_fd = vmm_fd(l.vm);
-	check_eq(vmm_pin(0), 0);
-	pin_receivers();
-	run_at(0, SCHED_FIFO, 10);
-
-	pid = clone(unhook_child, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD, &vm_fd);
-	check(pid > 0);
-	while (state_of(pid) == 'R')
-		sched_yield();
-	check_eq(state_of(pid), 'D');
-	check_eq(kill(pid, SIGKILL), 0);
-	while (waitpid(pid, &status, WNOHANG) != pid)
-		sched_yield();
-	check(WIFSIGNALED(status));
-
-	lab_socketpair(sv);
-	check_eq(vmm_hook_only(l.vm, sv[0]), -EEXIST);
-
-	run_at(0, SCHED_OTHER, 0);
-	check_eq(vmm_unhook(l.vm), 0);
-	check_eq(vmm_hook_only(l.vm, sv[0]), 0);
-	check_eq(vmm_unhook(l.vm), 0);
-}
-
 int main(void)
 {
 	const struct tap_test tests[] = {
 		{"vCPU and receiver write long replies: each comes whole", test_write_order},
 		{"signals during a send: all comes whole, then EINTR", test_signal_during_send},
-		{"UNHOOK killed while it waits: still hooked", test_unhook_killed},
 	};
 
 	return tap_main(tests, sizeof(tests) / sizeof(tests[0]));

@@ -141,6 +141,40 @@ check "back to stock: the patch is out" image_has 'int b;'
 check "a new option is another kernel" [ "$(cat "$tmp/out")" != "$stock" ]
 check "files no patch touches are left alone" [ "$before" = "$(stat -c %Y.%Z "$cache/src-6.12/kernel/z.c")" ]
 
+# --- other options, a patch on top
+patched_again=$(kernel build 6.12; cat "$tmp/out")
+printf '# why\n# CONFIG_B is not set\nCONFIG_G=y\n' >"$tmp/some more.config"
+kernel build 6.12 --config "$tmp/some more.config"
+check "--config: another kernel" [ "$status" -eq 0 -a "$(cat "$tmp/out")" != "$patched_again" ]
+check "--config: its options hold, and the lab's others" \
+	[ "$(grep -c -e '^CONFIG_A=y' -e '^CONFIG_G=y' -e '^# CONFIG_B is not set' "$(cat "$tmp/out")/config")" -eq 3 ]
+check "--config: what it takes back is not asked for" [ "$(grep -c CONFIG_B=y "$(cat "$tmp/out")/config")" -eq 0 ]
+check "--config: objects of its own" [ "$(find "$cache" -maxdepth 1 -name 'obj-6.12-*' | wc -l)" -eq 1 ]
+made=$(wc -l <"$cache/obj-6.12/made")
+printf -- '--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -5,3 +5,3 @@\n int elsewhere;\n-int c;\n+int fault;\n int more;\n' \
+	>"$tmp/off.patch"
+printf -- '--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -1,3 +1,3 @@\n int a;\n-int b2;\n+int fault;\n int c;\n' \
+	>"$tmp/fault.patch"
+kernel build 6.12 --patch "$tmp/fault.patch"
+check "--patch: it is in" image_has fault
+check "--patch: with the objects of the others" times_made $((made + 1))
+kernel build 6.12 --patch "$tmp/fault.patch"
+check "--patch: from the cache" times_made $((made + 1))
+kernel build 6.12 --patch "$tmp/fault.patch" --config "$tmp/some more.config"
+check "--patch and --config" both "image_has fault" "times_made $((made + 1))"
+kernel build 6.12
+check "without: as before" [ "$(cat "$tmp/out")" = "$patched_again" ]
+kernel build 6.12 --patch "$tmp/off.patch"
+check "--patch: one that does not apply is named" both "status_is 1" "err_has off.patch does not apply"
+for option in --patch --config; do
+	kernel build 6.12 $option
+	check "$option without a file: one line" both "status_is 1" "one_line $tmp/err"
+	kernel build 6.12 $option "$tmp/nowhere"
+	check "$option with none that is there: one line" both "status_is 1" "err_has nowhere"
+done
+kernel build 6.12 --patches
+check "an unknown option: one line" both "status_is 1" "one_line $tmp/err"
+
 # --- every patch by itself
 kernel check-series 6.12
 check "check-series: a good series, counted" both "status_is 0" "out_has 3 passed, 0 failed"

@@ -16,6 +16,16 @@ build/tools/kvmi-lat: $(KVMI_LAT_OBJS)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lm
 
+KVMI_TRACE_OBJS := $(patsubst %,build/tools/kvmi-trace%.o, -break -connect -insn -plant -show -step) \
+	build/tools/kvmi-trace.o
+
+PROGS += build/tools/kvmi-trace
+
+# Debian has Zydis, the decoder of instructions, as a shared library only.
+build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lZydis $(LIBKVMI_LIBS)
+
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
 KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_runfile \
 	test_bpf)

@@ -5,7 +5,8 @@
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
 	test_vcpus test_memory test_counts test_nested \
 	test_modes)
-LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall)
+LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall \
+	test_paused test_unhook test_channel)
 LAB_TESTS += build/tests/lab/test_socket
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)

@@ -264,6 +264,16 @@ uint32_t lab_queue(struct lab *l, uint16_t id, const void *payload, size_t size)
 	return seq;
 }
 
+bool lab_wait_allowed(struct kvmi_client *c)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (!kvmi_check_event(c, KVMI_EVENT_BREAKPOINT))
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
 void lab_run_with_bp(struct lab *l, struct runner *r)
 {
 	const struct {

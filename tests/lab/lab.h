@@ -108,6 +108,12 @@ void lab_stands_still(const struct vmm_vcpu *v);
 #define check_kvmi(call, want) tap_check_kvmi(__FILE__, __LINE__, #call, call, want)
 void tap_check_kvmi(const char *file, int line, const char *what, int got, int want);
 
+/*
+ * For a tool that comes while the VMM is at work: HOOK and the permissions are two steps. False: they
+ * are not given.
+ */
+bool lab_wait_allowed(struct kvmi_client *c);
+
 /* Starts vCPU 0 with BREAKPOINT enabled before its first instruction. */
 void lab_run_with_bp(struct lab *l, struct runner *r);
 

@@ -76,17 +76,6 @@ static void check_left_alone(const struct watch *w, const struct lab *l)
 
 /* --- the tool as a process of its own --- */
 
-/* HOOK and the permissions are two steps, which the tool may come between. */
-static bool wait_allowed(struct kvmi_client *c)
-{
-	for (int i = 0; i < 1000; i++) {
-		if (!kvmi_check_event(c, KVMI_EVENT_BREAKPOINT))
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
-
 /*
  * Enables the event, and stops with the first one unanswered: then it writes a byte to @out.
  * Nothing of the VM may be open in it, so it is forked before there is one.
@@ -97,7 +86,7 @@ static _Noreturn void tool(int sock, int out)
 	struct kvmi_client *c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (kvmi_client_new(&c, sock, TIMEOUT_MS) || !wait_allowed(c) ||
+	if (kvmi_client_new(&c, sock, TIMEOUT_MS) || !lab_wait_allowed(c) ||
 	    kvmi_vcpu_control_events(c, 0, KVMI_EVENT_BREAKPOINT, true) ||
 	    write(out, "e", 1) != 1 || kvmi_recv_event(c, &ev) || write(out, "b", 1) != 1)
 		_exit(1);
@@ -528,7 +517,7 @@ static void test_kill_vmm(void)
 	}
 	close(sv[0]);
 	check_eq(kvmi_client_new(&c, sv[1], TIMEOUT_MS), 0);
-	check(wait_allowed(c));
+	check(lab_wait_allowed(c));
 	check_kvmi(kvmi_vcpu_control_events(c, 0, KVMI_EVENT_BREAKPOINT, true), 0);
 	lab_expect_bp(c, &ev, 0, hit_bp());
 

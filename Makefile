@@ -46,6 +46,9 @@ HELP := \
 '                      MUTATE="4 9" only these; tests/mutate --list has the names' \
 '  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report' \
 '                      CHECK="vmx-smp" on other machines than vmx and svm' \
+'  make overhead       what introspection costs VMs that have nothing to do with it, against the stock kernel' \
+'                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
+'  make stress         tools killed at random points, 10000 times and more; STRESS="svm --cycles 100"' \
 '  make check-series   builds after each patch of the series, checkpatch.pl --strict on each' \
 '  make kernel         the lab kernel alone, and where it is' \
 '  make results        measures and draws anew what results/ and the README show' \
@@ -61,7 +64,7 @@ help:
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
-.PHONY: bench check check-debug check-series kernel mutate results
+.PHONY: bench check check-debug check-series kernel mutate overhead results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -85,6 +88,16 @@ check-debug:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run --debug $(CHECK)
 	$(Q)tests/mutate --debug
+
+overhead:
+	$(Q)scripts/deps bench
+	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)scripts/overhead $(OVERHEAD_ARGS)
+
+stress:
+	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel
+	$(Q)$(MAKE) --no-print-directory build/tests/lab/stress
+	$(Q)tests/stress $(STRESS)
 
 kernel:
 	$(Q)scripts/kernel build 6.12

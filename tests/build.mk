@@ -8,6 +8,7 @@ LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime t
 LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall \
 	test_paused test_unhook test_channel)
 LAB_TESTS += build/tests/lab/test_socket
+LAB_TESTS += build/tests/lab/stress
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)
 LAB_NESTED_OBJS := $(addprefix build/tests/lab/, nested.o guests/nested.o)
@@ -39,6 +40,7 @@ build/tests/lab/test_counts: build/tests/lab/hits.o $(addprefix build/bench/, \
 	control.o entries.o stats.o guests/int3.o)
 
 build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o
+build/tests/lab/stress: $(addprefix build/tests/lab/, stress_memory.o stress_tool.o guests/stress.o)
 build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
 build/tests/lab/test_modes: $(LAB_MODES_OBJS)
 

@@ -4,7 +4,7 @@
 # Static: they have no dependencies to be carried into the lab.
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
 	test_vcpus test_memory test_counts test_nested \
-	test_modes)
+	test_modes test_protected test_coexist)
 LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall \
 	test_paused test_unhook test_channel)
 LAB_TESTS += build/tests/lab/test_socket
@@ -43,7 +43,10 @@ build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o
 build/tests/lab/stress: $(addprefix build/tests/lab/, stress_memory.o stress_tool.o guests/stress.o)
 build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
 build/tests/lab/test_modes: $(LAB_MODES_OBJS)
+build/tests/lab/test_coexist: build/tests/lab/guests/coexist.o
+build/tests/lab/test_protected: build/tests/lab/peek.o
 
 $(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)
 	$(call msg,CCLD,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lpthread
+

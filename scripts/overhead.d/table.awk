@@ -85,7 +85,7 @@ END {
 	} else {
 		printf "%s\nmost over stock: %.3f %%, limit %s %%", text, worst, limit
 		if (over)
-			printf "; %d figures are over it", over
+			printf "; beyond it: %d", over
 		printf "\nmeans of %d boots with different seeds, which are at most %.4f %% off their mean\n", nr_seeds, farthest
 	}
 	if (incomplete)

@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Where none are asked for. */
+#define BOTH_CYCLES 200
+#define HC_CYCLES   300
 #define MAX_VCPUS   2
 #define MAX_SAMPLES 100
 /* Of a VM: so many in a long run; in a shorter one, so many that there are SAMPLES pairs of VMs. */
@@ -41,7 +44,6 @@
 VMM_DECLARE_GUEST(stress);
 extern const char guest_stress_handler[];
 
-static const unsigned int default_cycles = 100;
 static uint64_t seed = 1;
 
 /**
@@ -452,9 +454,9 @@ int main(int argc, char **argv)
 	if (!wanted[1] && !wanted[2] && !wanted[3]) {
 		/* Where breakpoints cannot be had, hypercalls make up for them. */
 		if (vmm_probe_int3(&why) == VMM_PROBE_OK)
-			wanted[STRESS_BP | STRESS_HC] = default_cycles;
+			wanted[STRESS_BP | STRESS_HC] = BOTH_CYCLES;
 		else
-			wanted[STRESS_HC] = 3 * default_cycles;
+			wanted[STRESS_HC] = HC_CYCLES;
 	}
 	for (int i = 1; i < 4; i++)
 		if (wanted[i])

@@ -125,11 +125,16 @@ void raw_start(struct raw_runner *r, struct raw *raw, unsigned int index)
 		usleep(100);
 }
 
+int raw_join(struct raw_runner *r)
+{
+	pthread_join(r->thread, NULL);
+	return r->err;
+}
+
 void raw_stop(struct raw_runner *r)
 {
 	/* For a thread that is not there yet. */
 	r->raw->run[r->index]->immediate_exit = 1;
 	check_eq(tgkill(getpid(), r->tid, SIGUSR1), 0);
-	check_eq(pthread_join(r->thread, NULL), 0);
-	check_eq(r->err, EINTR);
+	check_eq(raw_join(r), EINTR);
 }

@@ -42,6 +42,8 @@ struct raw_runner {
 };
 
 void raw_start(struct raw_runner *r, struct raw *raw, unsigned int index);
+/* Waits for the end of KVM_RUN: 0 or errno. */
+int raw_join(struct raw_runner *r);
 /* Ends it by a signal: it must have been in KVM_RUN until then. */
 void raw_stop(struct raw_runner *r);
 

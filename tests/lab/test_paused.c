@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A paused vCPU: what the answers do, other events meanwhile, and the tool that goes without an answer. */
 #include "lab.h"
+#include "raw.h"
 
-#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 VMM_DECLARE_GUEST(hit);
@@ -115,6 +116,57 @@ static void test_pause_crash(void)
 	check_eq(vmm_vcpu(l.vm, 1)->config->hits, hits);
 }
 
+/* Whatever a vCPU does: runs, waits for an answer itself, has left KVM_RUN, was never in it, halts. */
+static void test_crash_everywhere(void)
+{
+	struct runner r[4] = {0};
+	struct kvmi_event_msg ev, other;
+	struct lab l;
+
+	lab_spin(&l, r, 3);
+	check_eq(vmm_add_vcpu(l.vm), 0);
+	runner_stop(&r[2]);
+	pause_vcpu(&l, &ev, 0);
+	pause_vcpu(&l, &other, 1);
+	check_kvmi(kvmi_reply_event(l.c, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		check_eq(runner_join(&r[i]), RUN_SYSTEM_EVENT);
+		check_eq(r[i].system_event, KVM_SYSTEM_EVENT_CRASH);
+	}
+	lab_no_event(l.c);
+	for (unsigned int i = 2; i < 4; i++) {
+		uint64_t hits = vmm_vcpu(l.vm, i)->config->hits;
+
+		runner_start(&r[i], vmm_vcpu(l.vm, i));
+		check_eq(runner_join(&r[i]), RUN_SYSTEM_EVENT);
+		check_eq(r[i].system_event, KVM_SYSTEM_EVENT_CRASH);
+		check_eq(vmm_vcpu(l.vm, i)->config->hits, hits);
+	}
+}
+
+static void test_crash_halted(void)
+{
+	struct raw_runner halted, crashing;
+	struct kvmi_event_msg ev;
+	struct raw raw;
+	struct kvm_mp_state state = {.mp_state = KVM_MP_STATE_RUNNABLE};
+
+	raw_open(&raw, RAW_IRQCHIP, 2);
+	check_eq(ioctl(raw.vcpu[1], KVM_SET_MP_STATE, &state), 0);
+	raw_start(&halted, &raw, 0);
+	check_kvmi(kvmi_vcpu_pause(raw.c, 1, false), 0);
+	raw_start(&crashing, &raw, 1);
+	lab_expect_event(raw.c, &ev, KVMI_EVENT_PAUSE_VCPU, 1);
+	usleep(5000);
+	check_kvmi(kvmi_reply_event(raw.c, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+	check_eq(raw_join(&halted), 0);
+	check_eq(raw_join(&crashing), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		check_eq(raw.run[i]->exit_reason, KVM_EXIT_SYSTEM_EVENT);
+		check_eq(raw.run[i]->system_event.type, KVM_SYSTEM_EVENT_CRASH);
+	}
+}
+
 /* RETRY is for breakpoints, and an answer names its event. */
 static void test_pause_bad_answer(void)
 {
@@ -224,6 +276,8 @@ int main(void)
 		{"PAUSE while a breakpoint is being answered", test_pause_during_bp},
 		{"PAUSE: registers set", test_pause_set_registers},
 		{"PAUSE: CRASH", test_pause_crash},
+		{"CRASH ends KVM_RUN of vCPUs that run, wait, are outside", test_crash_everywhere},
+		{"CRASH ends KVM_RUN of a halted vCPU", test_crash_halted},
 		{"PAUSE: RETRY or another event's answer: closed", test_pause_bad_answer},
 		{"PAUSE: signal, KVM_GET_REGS, the next KVM_RUN goes on waiting",
 		 test_pause_signal},

@@ -20,55 +20,121 @@ struct vcpu_get_registers {
 	struct kvmi_vcpu_get_registers cmd;
 };
 
-/* --- two at a time --- */
+/* --- several at a time --- */
 
-static void enable_bp(struct lab *l, struct runner r[2])
+#define MAX_VCPUS 4
+
+/* Starts vCPUs with BREAKPOINT enabled before their first instruction. */
+static void run_with_bp(struct lab *l, struct runner *r, unsigned int first, unsigned int n)
 {
 	struct {
 		struct kvmi_vcpu_hdr hdr;
 		struct kvmi_vcpu_control_events cmd;
 	} req = {.cmd.event_id = KVMI_EVENT_BREAKPOINT, .cmd.enable = 1};
-	uint32_t seq[2];
+	uint32_t seq[MAX_VCPUS];
 
-	for (int i = 0; i < 2; i++) {
+	for (unsigned int i = first; i < first + n; i++) {
 		req.hdr.vcpu = i;
 		seq[i] = lab_queue(l, KVMI_VCPU_CONTROL_EVENTS, &req, sizeof(req));
 		vmm_vcpu(l->vm, i)->config->count = HITS;
 	}
-	for (int i = 0; i < 2; i++)
+	for (unsigned int i = first; i < first + n; i++)
 		runner_start(&r[i], vmm_vcpu(l->vm, i));
-	for (int i = 0; i < 2; i++)
+	for (unsigned int i = first; i < first + n; i++)
 		check_kvmi(kvmi_command_wait(l->c, KVMI_VCPU_CONTROL_EVENTS, seq[i], NULL, 0), 0);
 }
 
-/* Both wait for one tool, which answers as they come. */
-static void test_two_vcpus(void)
+static void enable_bp(struct lab *l, struct runner r[2])
 {
-	uint64_t bp = vmm_label(&hit, guest_hit_bp);
-	unsigned int hits[2] = {0, 0};
-	struct runner r[2] = {0};
+	run_with_bp(l, r, 0, 2);
+}
+
+/* The next breakpoint, of any vCPU; answers it. Which vCPU's it was. */
+static unsigned int serve(struct lab *l, uint32_t seq)
+{
 	struct kvmi_event_msg ev;
+
+	check_kvmi(kvmi_recv_event(l->c, &ev), 0);
+	check_eq(ev.hdr.seq, seq);
+	check_eq(ev.common.event, KVMI_EVENT_BREAKPOINT);
+	check_eq(ev.common.arch.regs.rip, vmm_label(&hit, guest_hit_bp));
+	check(ev.common.vcpu < MAX_VCPUS);
+	/* Its own registers: GS base is its configuration's. */
+	check_eq(ev.common.arch.sregs.gs.base, GUEST_CONFIG + ev.common.vcpu * 4096);
+	lab_skip_bp(l->c, &ev);
+	return ev.common.vcpu;
+}
+
+/* All run into it at the same time, for one tool, which answers as they come. */
+static void at_once(unsigned int n)
+{
+	struct counter *exits, *sent;
+	unsigned int hits[MAX_VCPUS] = {0};
+	struct runner r[MAX_VCPUS] = {0};
 	struct lab l;
 
-	lab_open(&l, &hit, 2);
+	lab_open(&l, &hit, n);
 	lab_hook(&l);
-	enable_bp(&l, r);
-	for (uint32_t i = 1; i <= 2 * HITS; i++) {
-		check_kvmi(kvmi_recv_event(l.c, &ev), 0);
-		check_eq(ev.hdr.seq, i);
-		check_eq(ev.common.arch.regs.rip, bp);
-		check(ev.common.vcpu < 2);
-		/* Its own registers: GS base is its configuration's. */
-		check_eq(ev.common.arch.sregs.gs.base, GUEST_CONFIG + ev.common.vcpu * 4096);
-		hits[ev.common.vcpu]++;
-		lab_skip_bp(l.c, &ev);
-	}
-	for (int i = 0; i < 2; i++) {
+	exits = counter_start_bp_exits();
+	sent = counter_start("kvmi:kvmi_event_bp_send", NULL);
+	run_with_bp(&l, r, 0, n);
+	for (uint32_t i = 1; i <= n * HITS; i++)
+		hits[serve(&l, i)]++;
+	for (unsigned int i = 0; i < n; i++) {
 		runner_done(&r[i]);
 		check_eq(hits[i], HITS);
 		check_eq(vmm_vcpu(l.vm, i)->config->hits, HITS);
+		check_eq(vmm_vcpu(l.vm, i)->config->bp_count, 0);
 	}
 	lab_no_event(l.c);
+	check_eq(counter_read(sent), n * HITS);
+	check_eq(counter_read(exits), n * HITS);
+}
+
+static void test_smp_one(void)
+{
+	at_once(1);
+}
+
+static void test_smp_two(void)
+{
+	at_once(2);
+}
+
+static void test_smp_four(void)
+{
+	at_once(4);
+}
+
+/* All wait at the same time, and none goes on before its own answer has come. */
+static void test_smp_all_wait(void)
+{
+	struct runner r[MAX_VCPUS] = {0};
+	struct kvmi_event_msg ev[MAX_VCPUS];
+	struct lab l;
+
+	lab_open(&l, &hit, MAX_VCPUS);
+	lab_hook(&l);
+	run_with_bp(&l, r, 0, MAX_VCPUS);
+	for (int round = 0; round < HITS; round++) {
+		unsigned int seen = 0;
+
+		for (int i = 0; i < MAX_VCPUS; i++) {
+			check_kvmi(kvmi_recv_event(l.c, &ev[i]), 0);
+			check(ev[i].common.vcpu < MAX_VCPUS);
+			check(!(seen & 1 << ev[i].common.vcpu));
+			seen |= 1 << ev[i].common.vcpu;
+		}
+		lab_no_event(l.c);
+		for (int i = 0; i < MAX_VCPUS; i++)
+			check_eq(vmm_vcpu(l.vm, i)->config->hits, round);
+		for (int i = MAX_VCPUS - 1; i >= 0; i--)
+			lab_skip_bp(l.c, &ev[i]);
+	}
+	for (int i = 0; i < MAX_VCPUS; i++) {
+		runner_done(&r[i]);
+		check_eq(vmm_vcpu(l.vm, i)->config->hits, HITS);
+	}
 }
 
 /* Both events are out; the answers come the other way round, and the first vCPU goes on waiting. */
@@ -142,6 +208,105 @@ static void test_after_hook(void)
 	check_eq(rpl.regs.rip, 0xfff0);
 }
 
+/* It is like those that were there at HOOK: commands, pauses, breakpoints, and the end of it all. */
+static void test_after_hook_events(void)
+{
+	struct runner r[MAX_VCPUS] = {0};
+	struct kvmi_event_msg ev;
+	struct lab l;
+
+	lab_open(&l, &hit, 1);
+	lab_hook(&l);
+	check_eq(vmm_set_handler(l.vm, 3, vmm_label(&hit, guest_hit_handler)), 0);
+	check_kvmi(kvmi_vcpu_pause(l.c, 1, false), KVM_EINVAL);
+	check_eq(vmm_add_vcpu(l.vm), 0);
+	check_kvmi(kvmi_vcpu_pause(l.c, 1, true), 0);
+	run_with_bp(&l, r, 1, 1);
+	lab_expect_event(l.c, &ev, KVMI_EVENT_PAUSE_VCPU, 1);
+	lab_continue(l.c, &ev);
+	check_eq(serve(&l, 2), 1);
+	check_eq(serve(&l, 3), 1);
+	lab_expect_bp(l.c, &ev, 1, vmm_label(&hit, guest_hit_bp));
+	check_eq(vmm_unhook(l.vm), 0);
+	runner_done(&r[1]);
+	check_eq(vmm_vcpu(l.vm, 1)->config->hits, HITS);
+	check_eq(vmm_vcpu(l.vm, 1)->config->bp_count, HITS - 2);
+}
+
+/* In the middle of the others' breakpoints. */
+static void test_hot_added(void)
+{
+	unsigned int hits[MAX_VCPUS] = {0};
+	struct runner r[MAX_VCPUS] = {0};
+	struct lab l;
+
+	lab_open(&l, &hit, 2);
+	lab_hook(&l);
+	run_with_bp(&l, r, 0, 2);
+	for (uint32_t i = 1; i <= 4 * HITS; i++) {
+		/* Both have at least half of their hits to go, and one of them may be waiting now. */
+		if (i == HITS / 2 || i == HITS) {
+			unsigned int index = i == HITS / 2 ? 2 : 3;
+
+			check_eq(vmm_add_vcpu(l.vm), 0);
+			run_with_bp(&l, r, index, 1);
+		}
+		hits[serve(&l, i)]++;
+	}
+	for (unsigned int i = 0; i < MAX_VCPUS; i++) {
+		runner_done(&r[i]);
+		check_eq(hits[i], HITS);
+		check_eq(vmm_vcpu(l.vm, i)->config->hits, HITS);
+	}
+	lab_no_event(l.c);
+}
+
+/* --- never started --- */
+
+/* What it was sent goes unanswered, without harm to the others, to UNHOOK, or to the next tool. */
+static void test_never_started(void)
+{
+	const struct kvmi_vcpu_get_registers get = {0};
+	struct kvmi_event_msg ev;
+	struct runner r[2] = {0};
+	uint32_t seq;
+	struct lab l;
+
+	lab_open_any(&l, &hit, 2);
+	lab_hook(&l);
+	lab_spin_vcpu(&l, &r[0], 0);
+	lab_goes_on(l.v);
+	for (int i = 0; i < 10; i++)
+		check_kvmi(kvmi_vcpu_command_send(l.c, KVMI_VCPU_GET_REGISTERS, 1, &get,
+						  sizeof(get), &seq),
+			   0);
+	check_kvmi(kvmi_vcpu_pause(l.c, 1, true), 0);
+	for (int i = 0; i < 10; i++)
+		check_kvmi(kvmi_vcpu_get_registers(l.c, 0, NULL, NULL, NULL, NULL, 0), 0);
+	check_kvmi(kvmi_vcpu_pause(l.c, 0, true), 0);
+	lab_expect_event(l.c, &ev, KVMI_EVENT_PAUSE_VCPU, 0);
+	lab_continue(l.c, &ev);
+	lab_no_event(l.c);
+	check_eq(vmm_unhook(l.vm), 0);
+	lab_expect_close(l.c);
+
+	kvmi_client_free(l.c);
+	lab_hook(&l);
+	lab_spin_vcpu(&l, &r[1], 1);
+	check_kvmi(kvmi_vcpu_get_registers(l.c, 1, NULL, NULL, NULL, NULL, 0), 0);
+	lab_no_event(l.c);
+	for (unsigned int i = 0; i < 2; i++) {
+		lab_goes_on(vmm_vcpu(l.vm, i));
+		runner_stop(&r[i]);
+	}
+	/* And a VM that ends with commands waiting. */
+	check_kvmi(kvmi_vcpu_command_send(l.c, KVMI_VCPU_GET_REGISTERS, 1, &get, sizeof(get), &seq),
+		   0);
+	lab_no_event(l.c);
+	vmm_destroy(l.vm);
+	lab_expect_close(l.c);
+}
+
 /* --- asleep --- */
 
 /* HLT inside KVM_RUN: it serves the tool without waking the guest. */
@@ -186,10 +351,16 @@ static void test_uninitialized(void)
 int main(void)
 {
 	const struct tap_test tests[] = {
-		{"two vCPUs, one tool", test_two_vcpus},
+		{"breakpoints of one vCPU", test_smp_one},
+		{"breakpoints of two vCPUs at the same time", test_smp_two},
+		{"breakpoints of four vCPUs at the same time", test_smp_four},
+		{"four vCPUs wait, each goes on with its own answer", test_smp_all_wait},
 		{"two vCPUs, answered the other way round", test_answers_crosswise},
 		{"tool gone while two vCPUs wait", test_close_two_vcpus},
-		{"vCPU created after HOOK", test_after_hook},
+		{"vCPU created after HOOK: commands", test_after_hook},
+		{"vCPU created after HOOK: events, and what UNHOOK leaves", test_after_hook_events},
+		{"vCPUs created between breakpoints of others", test_hot_added},
+		{"vCPU that is never started", test_never_started},
 		{"halted vCPU serves commands, and stays halted", test_halted},
 		{"vCPU that waits for INIT: EAGAIN", test_uninitialized},
 	};

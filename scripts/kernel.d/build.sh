@@ -86,7 +86,7 @@ series_hash()
 choose_objects()
 {
 	[ -n "$extra_configs" ] || return 0
-	obj=$obj-$(fragment none | sha256 | cut -c1-8)
+	obj=$obj-$(for_lines "$extra_configs" cat | grep -v '^# [^C]' | sha256 | cut -c1-8)
 }
 
 identity()	# what a built kernel depends on; sets source, series_id, compiler, pahole, key

@@ -2,6 +2,7 @@
 /* Breakpoints of a nested guest (L2), and what becomes of the hypervisor in between (L1). */
 #include "nested.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define NR_L1_BP 3
@@ -526,10 +527,6 @@ static void test_nested_get_registers(void)
 
 static void test_nested_pause(void)
 {
-	const struct {
-		struct kvmi_vcpu_hdr hdr;
-		struct kvmi_vcpu_pause cmd;
-	} req = {.cmd.wait = 1};
 	struct kvmi_event_msg ev;
 	struct runner r = {0};
 	struct lab l;
@@ -539,7 +536,7 @@ static void test_nested_pause(void)
 	for (unsigned int i = 0; i < 3; i++) {
 		uint64_t spun;
 
-		check_kvmi(kvmi_command(l.c, KVMI_VCPU_PAUSE, &req, sizeof(req), NULL, 0), 0);
+		check_kvmi(kvmi_vcpu_pause(l.c, 0, true), 0);
 		check_kvmi(kvmi_recv_event(l.c, &ev), 0);
 		check_eq(ev.common.event, KVMI_EVENT_PAUSE_VCPU);
 		check_in_spin(&ev.common.arch.regs, &ev.common.arch.sregs);
@@ -551,6 +548,43 @@ static void test_nested_pause(void)
 	stop_spinning(&l);
 	runner_done(&r);
 	nested_check_exit(&l, NESTED_EXIT_CPUID, l2_end());
+}
+
+/* The vCPU leaves KVM_RUN in the middle of L2's event, and comes back. */
+static void check_signal(unsigned int flags)
+{
+	struct runner r = {0};
+	struct kvmi_event_msg ev;
+	struct kvm_regs regs;
+	struct lab l;
+
+	start(&l, flags, 1, 0);
+	lab_run_with_bp(&l, &r);
+	lab_expect_bp(l.c, &ev, 0, l2_bp());
+	vmm_kick(l.v);
+	check_eq(runner_join(&r), -EINTR);
+	check_eq(vmm_get_regs(l.v, &regs), 0);
+	check_eq(regs.rip, l2_bp());
+	runner_start(&r, l.v);
+	answer(&l, &ev, KVMI_EVENT_ACTION_CONTINUE);
+	runner_done(&r);
+	lab_no_event(l.c);
+	if (flags & NESTED_BP_EXIT) {
+		nested_check_exit(&l, NESTED_EXIT_BP, l2_bp());
+	} else {
+		nested_check_exit(&l, NESTED_EXIT_CPUID, l2_end());
+		check_eq(*arg(&l, NESTED_ARG_L2_COUNT), 1);
+	}
+}
+
+static void test_nested_signal(void)
+{
+	check_signal(0);
+}
+
+static void test_nested_signal_l1_gets_bp(void)
+{
+	check_signal(NESTED_BP_EXIT);
 }
 
 /* Userspace debugs with SW_BP: CONTINUE gives it L2's breakpoint, before L1 or L2. */
@@ -605,6 +639,9 @@ int main(void)
 		{"hooked anew while L2 runs", test_nested_rehook},
 		{"GET_REGISTERS while L2 runs: L2's", test_nested_get_registers},
 		{"PAUSE while L2 runs", test_nested_pause},
+		{"signal in L2's event, CONTINUE: L2's own #BP", test_nested_signal},
+		{"signal in L2's event, CONTINUE, L1 intercepts #BP: L1's exit",
+		 test_nested_signal_l1_gets_bp},
 		{"userspace's SW_BP and L2's int3: CONTINUE is userspace's", test_nested_sw_bp},
 	};
 

@@ -126,16 +126,6 @@ GUEST_LABEL guest_modes_32_trap
 	outl	%eax, $GUEST_PORT_TRAP
 1:	jmp	1b
 
-/* A hypercall of any number that the host has put into EAX, with its arguments in EBX and ECX. */
-GUEST_LABEL guest_modes_32_vmcall
-	vmcall
-	jmp	1f
-GUEST_LABEL guest_modes_32_vmmcall
-	vmmcall
-1:	movl	%eax, ARG(MODES_ARG_RESULT)
-	incl	%gs:CFG_HITS
-	GUEST_DONE
-
 	.code16
 	ROUND	16, l
 

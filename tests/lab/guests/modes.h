@@ -31,6 +31,5 @@
 #define MODES_ARG_FLAGS	 2 /* out: RFLAGS in its frame */
 #define MODES_ARG_DB	 3 /* out: how often the #DB handler ran */
 #define MODES_ARG_PTE	 4 /* in: address of a page table entry to be cleared */
-#define MODES_ARG_RESULT 5 /* out: RAX of the hypercall */
 
 #endif /* MODES_GUEST_H */

@@ -222,13 +222,13 @@ static void test_sequence(void)
 
 /* --- CONTINUE --- */
 
-static void check_frame_rip(struct lab *l)
+static void check_frame_rip(struct lab *l, uint64_t bp)
 {
 	uint64_t rip = l->v->config->bp_rip;
 
-	note("RIP in the handler's frame: int3 %+lld", (long long)(rip - hit_bp()));
+	note("RIP in the handler's frame: int3 %+lld", (long long)(rip - bp));
 	if (!lab_injects_wrong_rip())
-		check_eq(rip, hit_bp() + 1);
+		check_eq(rip, bp + 1);
 }
 
 static void continue_hits(uint64_t n)
@@ -251,7 +251,7 @@ static void continue_hits(uint64_t n)
 	check_eq(l.v->config->hits, n);
 	check_eq(l.v->config->bp_count, n);
 	check_eq(counter_read(injected), n);
-	check_frame_rip(&l);
+	check_frame_rip(&l, hit_bp());
 	if (vmcb)
 		inject_check(vmcb, n, hit_bp());
 }
@@ -285,6 +285,56 @@ static void test_continue_then_retry(void)
 	runner_done(&r);
 	check_eq(l.v->config->hits, 4);
 	check_eq(l.v->config->bp_count, 2);
+}
+
+/* One hit, for which @before_answer does something that takes the INT3 away from RIP. */
+static void continue_elsewhere(void (*before_answer)(struct lab *l, struct kvmi_event_msg *ev),
+			       uint64_t bp)
+{
+	struct inject *vmcb = lab_is_svm() ? inject_open() : NULL;
+	struct runner r = {0};
+	struct kvmi_event_msg ev;
+	struct lab l;
+
+	start_hit(&l, 1);
+	lab_run_with_bp(&l, &r);
+	lab_expect_bp(l.c, &ev, 0, hit_bp());
+	before_answer(&l, &ev);
+	check_kvmi(kvmi_reply_event(l.c, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	runner_done(&r);
+	lab_no_event(l.c);
+	check_eq(l.v->config->bp_count, 1);
+	check_frame_rip(&l, bp);
+	if (vmcb)
+		inject_check(vmcb, 1, bp);
+}
+
+static uint64_t hit_after(void)
+{
+	return vmm_label(&hit, guest_hit_after);
+}
+
+static void move_rip(struct lab *l, struct kvmi_event_msg *ev)
+{
+	ev->common.arch.regs.rip = hit_after();
+	check_kvmi(kvmi_vcpu_set_registers(l->c, 0, &ev->common.arch.regs), 0);
+}
+
+static void test_continue_moved(void)
+{
+	continue_elsewhere(move_rip, hit_after());
+}
+
+static void restore_byte(struct lab *l, struct kvmi_event_msg *ev)
+{
+	const uint8_t nop = 0x90;
+
+	check_kvmi(kvmi_write_physical(l->c, ev->breakpoint.gpa, &nop, 1), 0);
+}
+
+static void test_continue_restored(void)
+{
+	continue_elsewhere(restore_byte, hit_bp());
 }
 
 /* --- RETRY --- */
@@ -503,6 +553,8 @@ int main(void)
 		 test_continue},
 		{"CONTINUE: a hundred times", test_continue_many},
 		{"CONTINUE and RETRY by turns", test_continue_then_retry},
+		{"CONTINUE with RIP moved: #BP as if the int3 were there", test_continue_moved},
+		{"CONTINUE with the int3 taken away: #BP all the same", test_continue_restored},
 		{"RETRY with RIP moved: no #BP", test_retry_moved},
 		{"RETRY with nothing changed: the same breakpoint again", test_retry_in_place},
 		{"RETRY with the original byte written back: it is executed", test_retry_restored},

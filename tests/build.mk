@@ -50,3 +50,9 @@ $(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) 
 	$(call msg,CCLD,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lpthread
 
+# What kvmi-trace prints is looked at by the script that tests it.
+PROGS += build/tests/lab/json_lines
+
+build/tests/lab/json_lines: build/tests/lab/json_lines.o
+	$(call msg,CCLD,$@)
+	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -ljansson

@@ -20,7 +20,8 @@ machine_args()
 debug_machine='--mem 1024 --timeout 7200'
 
 # run_in_machine NAME KERNEL "PROGRAM..." [LAB_ARGUMENT]...: boots once, runs these programs in there. What
-# they print comes as `parse` of results.sh takes it, the last line being "## machine STATUS".
+# they print comes as `parse` of results.sh takes it, the last line being "## machine STATUS". For the kernel's
+# own kvmi_test, $selftests is where it is.
 run_in_machine()
 {
 	_machine=$1 _kernel=$2 _programs=$3
@@ -31,6 +32,7 @@ run_in_machine()
 	for _program in $_programs; do
 		case $_program in
 		*.sh) set -- "$@" --file "$root/tests/lab/$_program:/bin/$_program" ;;
+		kvmi_test) set -- "$@" --file "$selftests/$_program:/bin/$_program" ;;
 		*) set -- "$@" --file "$root/build/tests/lab/$_program:/bin/$_program" ;;
 		esac
 	done
@@ -40,6 +42,12 @@ run_in_machine()
 			--file "$root/build/tools/kvmi-lat" --file "$root/build/bench/kvmi-bench" \
 			--file "$root/build/tests/lab/test_counts" \
 			--file "$(PATH=$PATH:/usr/sbin command -v bpftool):/bin/bpftool"
+		;;
+	esac
+	case " $_programs" in
+	*' kvmi-trace.sh'*)
+		set -- "$@" --file "$root/build/tools/kvmi-trace" --file "$root/build/bench/kvmi-bench" \
+			--file "$root/build/tests/lab/json_lines"
 		;;
 	esac
 	# shellcheck disable=SC2086 # names without spaces

@@ -48,3 +48,11 @@ build/tests/unit/test_cli: tests/unit/test_cli.sh build/tools/kvmi-lat
 	$(call msg,COPY,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)install -m 755 $< $@
+
+UNIT_TESTS += build/tests/unit/test_insn
+
+build/tests/unit/test_insn: tests/unit/test_insn.c tools/kvmi-trace-insn.c \
+		$(wildcard tools/kvmi-trace*.h tools/lib/*.h)
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -I tools $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lZydis

@@ -144,12 +144,12 @@ static int plant(struct tracer *t, const struct kvm_sregs *sregs, uint64_t gva)
 	int ret = kvmi_translate(t->c, sregs, gva, &gpa);
 
 	if (ret == -EFAULT)
-		return trace_error("%#llx is not mapped in the address space with CR3 %#llx",
+		return trace_error("0x%llx is not mapped in the address space with CR3 0x%llx",
 				   (unsigned long long)gva, (unsigned long long)sregs->cr3);
 	if (!ret)
 		ret = place_plant(t, gva, gpa, &bp);
 	if (ret == KVM_ENOENT)
-		return trace_error("%#llx (gpa %#llx) is no memory, or is read-only",
+		return trace_error("0x%llx (gpa 0x%llx) is no memory, or is read-only",
 				   (unsigned long long)gva, (unsigned long long)gpa);
 	if (ret)
 		return trace_kvmi_error("planting a breakpoint", ret);
@@ -207,9 +207,9 @@ static void report(const struct tracer *t, const struct breakpoint *bp,
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	time = now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9;
 	/* Both formats take the same values. */
-	printf(t->o->json ? "{\"time\":%.6f,\"vcpu\":%u,\"seq\":%u,\"rip\":\"%#llx\","
-			    "\"gpa\":\"%#llx\",\"cr3\":\"%#llx\",\"hit\":%llu,\"regs\":{"
-			  : "%12.6f vcpu %u seq %u rip %#llx gpa %#llx cr3 %#llx hit %llu",
+	printf(t->o->json ? "{\"time\":%.6f,\"vcpu\":%u,\"seq\":%u,\"rip\":\"0x%llx\","
+			    "\"gpa\":\"0x%llx\",\"cr3\":\"0x%llx\",\"hit\":%llu,\"regs\":{"
+			  : "%12.6f vcpu %u seq %u rip 0x%llx gpa 0x%llx cr3 0x%llx hit %llu",
 	       time, ev->common.vcpu, ev->hdr.seq, (unsigned long long)regs->rip,
 	       (unsigned long long)ev->breakpoint.gpa,
 	       (unsigned long long)ev->common.arch.sregs.cr3, (unsigned long long)bp->hits);
@@ -217,10 +217,10 @@ static void report(const struct tracer *t, const struct breakpoint *bp,
 		if (!(t->o->regs >> i & 1))
 			continue;
 		if (t->o->json)
-			printf("%s\"%s\":\"%#llx\"", comma, trace_reg_name(i),
+			printf("%s\"%s\":\"0x%llx\"", comma, trace_reg_name(i),
 			       (unsigned long long)trace_reg(regs, i));
 		else
-			printf(" %s %#llx", trace_reg_name(i),
+			printf(" %s 0x%llx", trace_reg_name(i),
 			       (unsigned long long)trace_reg(regs, i));
 		comma = ",";
 	}
@@ -233,7 +233,7 @@ static int take_out(struct tracer *t, struct breakpoint *bp, const struct kvmi_e
 {
 	int ret = place_lift(t, bp);
 
-	trace_error("the breakpoint at %#llx is taken out again: %s, which cannot be stepped over",
+	trace_error("the breakpoint at 0x%llx is taken out again: %s, which cannot be stepped over",
 		    (unsigned long long)bp->gva, why);
 	return ret ? ret : kvmi_reply_event(t->c, ev, KVMI_EVENT_ACTION_RETRY);
 }

@@ -78,20 +78,18 @@ int insn_fetch(struct insn *in, const struct tracer *t, const struct breakpoint 
 /* --- operands --- */
 
 /* The general registers in the order of their numbers in instructions, as Zydis has them. */
-static uint64_t *reg64(struct kvm_regs *r, unsigned int number)
+static __u64 *reg64(struct kvm_regs *r, unsigned int number)
 {
-	uint64_t *const regs[] = {
-		(uint64_t *)&r->rax, (uint64_t *)&r->rcx, (uint64_t *)&r->rdx, (uint64_t *)&r->rbx,
-		(uint64_t *)&r->rsp, (uint64_t *)&r->rbp, (uint64_t *)&r->rsi, (uint64_t *)&r->rdi,
-		(uint64_t *)&r->r8,  (uint64_t *)&r->r9,  (uint64_t *)&r->r10, (uint64_t *)&r->r11,
-		(uint64_t *)&r->r12, (uint64_t *)&r->r13, (uint64_t *)&r->r14, (uint64_t *)&r->r15,
+	__u64 *const regs[] = {
+		&r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
+		&r->r8,	 &r->r9,  &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15,
 	};
 
 	return regs[number];
 }
 
 /* An operand that is a 64-bit general register; NULL: it is something else. */
-static uint64_t *operand_reg64(struct insn *in, unsigned int op)
+static __u64 *operand_reg64(struct insn *in, unsigned int op)
 {
 	ZydisRegister reg = in->ops[op].reg.value;
 
@@ -275,7 +273,8 @@ static bool is_relative(const struct insn *in)
 int insn_emulate(struct insn *in)
 {
 	bool shadow_stack = in->sregs.cr4 & CR4_CET;
-	uint64_t next = in->regs.rip + in->i.length, value, *a, *b;
+	uint64_t next = in->regs.rip + in->i.length, value;
+	__u64 *a, *b;
 	int ret = 0;
 
 	/* The guest single-steps itself: its #DB has to come from the processor. */

@@ -77,15 +77,16 @@ bool places_lift_all(struct tracer *t)
 			continue;
 		ret = kvmi_read_physical(t->c, bp->gpa, &now, 1);
 		if (!ret && now != INT3) {
-			trace_error("the guest has overwritten the breakpoint at %#llx; left as is",
-				    (unsigned long long)bp->gva);
+			trace_error(
+				"the guest has overwritten the breakpoint at 0x%llx; left as is",
+				(unsigned long long)bp->gva);
 			bp->planted = false;
 			continue;
 		}
 		if (!ret)
 			ret = place_lift(t, bp);
 		if (ret) {
-			trace_error("the breakpoint at %#llx could not be removed: %s",
+			trace_error("the breakpoint at 0x%llx could not be removed: %s",
 				    (unsigned long long)bp->gva, kvmi_strerror(ret));
 			all = false;
 		}

@@ -77,7 +77,7 @@ static int show_vcpu(struct kvmi_client *c, uint16_t vcpu, bool json)
 		printf("%4u  %s\n", vcpu, state_of(ret));
 	else if (json)
 		printf("{\"vcpu\":%u,\"state\":\"running\",\"mode\":%u,\"cpl\":%u,"
-		       "\"rip\":\"%#llx\",\"cr3\":\"%#llx\",\"tsc_hz\":%llu}\n",
+		       "\"rip\":\"0x%llx\",\"cr3\":\"0x%llx\",\"tsc_hz\":%llu}\n",
 		       vcpu, mode * 8, sregs.ss.dpl, (unsigned long long)regs.rip,
 		       (unsigned long long)sregs.cr3, (unsigned long long)hz);
 	else
@@ -116,7 +116,7 @@ static void print_fields(const struct field *f, size_t n, bool json)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (json)
-			printf("%s\"%s\":\"%#llx\"", i ? "," : "", f[i].name,
+			printf("%s\"%s\":\"0x%llx\"", i ? "," : "", f[i].name,
 			       (unsigned long long)f[i].value);
 		else
 			printf("%-6s 0x%016llx%s", f[i].name, (unsigned long long)f[i].value,
@@ -158,7 +158,7 @@ static void print_segments(const struct kvm_sregs *s, bool json)
 		const struct kvm_segment *seg = table[i].seg;
 
 		if (json)
-			printf("%s\"%s\":{\"selector\":\"%#x\",\"base\":\"%#llx\",\"limit\":\"%#x\","
+			printf("%s\"%s\":{\"selector\":\"0x%x\",\"base\":\"0x%llx\",\"limit\":\"0x%x\","
 			       "\"type\":%u,\"dpl\":%u}",
 			       i ? "," : "", table[i].name, seg->selector,
 			       (unsigned long long)seg->base, seg->limit, seg->type, seg->dpl);

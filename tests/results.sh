@@ -72,6 +72,8 @@ parse()
 		1..[0-9]*) plan=${_line#1..} ;;
 		'ok '*) tap_result passed "${_line#ok }" "$1/$program" ;;
 		'not ok '*) tap_result failed "${_line#not ok }" "$1/$program" ;;
+		# what the kernel's harness says beside its results
+		'#  RUN   '* | '#      SKIP  '* | '#            OK '* | '# Starting '* | '# PASSED: '* | '# Totals: '*) ;;
 		'# '*) printf '         %s\n' "$_line" ;;
 		*) printf '%s\n' "$_line" >>"$stray" ;;
 		esac

@@ -221,10 +221,10 @@ void lab_goes_on(const struct vmm_vcpu *v)
 {
 	uint64_t hits = v->config->hits;
 
-	for (int ms = 0; ms < TIMEOUT_MS; ms++) {
+	for (int us = 0; us < TIMEOUT_MS * 1000; us += 200) {
 		if (v->config->hits != hits)
 			return;
-		usleep(1000);
+		usleep(200);
 	}
 	fail("vCPU %u does not run: %llu for %d ms", v->index, (unsigned long long)hits,
 	     TIMEOUT_MS);
@@ -234,10 +234,22 @@ void lab_stands_still(const struct vmm_vcpu *v)
 {
 	uint64_t hits = v->config->hits;
 
-	usleep(3000);
+	usleep(2000);
 	if (v->config->hits != hits)
 		fail("vCPU %u runs: it was at %llu and is at %llu", v->index,
 		     (unsigned long long)hits, (unsigned long long)v->config->hits);
+}
+
+void lab_comes_to_rest(const struct vmm_vcpu *v)
+{
+	for (int ms = 0; ms < TIMEOUT_MS; ms += 5) {
+		uint64_t hits = v->config->hits;
+
+		usleep(5000);
+		if (v->config->hits == hits)
+			return;
+	}
+	fail("vCPU %u does not stop within %d ms", v->index, TIMEOUT_MS);
 }
 
 /* --- the tool --- */

@@ -99,9 +99,10 @@ void runner_stop(struct runner *r);
 void lab_spin(struct lab *l, struct runner *r, unsigned int nr_vcpus);
 void lab_spin_vcpu(struct lab *l, struct runner *r, unsigned int index);
 
-/* Such a vCPU must go on counting, or must not count. */
+/* Such a vCPU must go on counting, or must not count, or must stop to before long. */
 void lab_goes_on(const struct vmm_vcpu *v);
 void lab_stands_still(const struct vmm_vcpu *v);
+void lab_comes_to_rest(const struct vmm_vcpu *v);
 
 /* --- the tool --- */
 

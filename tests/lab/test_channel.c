@@ -160,7 +160,7 @@ static void test_channel_whole(void)
 
 		send_all(l.c, &e);
 		for (unsigned int n = VCPUS * (PER_VCPU + 2) + READS; n; n--) {
-			usleep(2000);
+			usleep(500);
 			check_kvmi(kvmi_recv_msg(l.c, &hdr, payload, sizeof(payload)), 0);
 			check_message(&l, &e, &hdr, payload);
 		}
@@ -197,8 +197,7 @@ static void test_channel_signal(void)
 							  get_all(), sizeof(struct get_all),
 							  &seq[i]),
 				   0);
-		usleep(10000);
-		lab_stands_still(l.v);
+		lab_comes_to_rest(l.v);
 		vmm_kick(l.v);
 		usleep(5000);
 		for (int i = 0; i < N; i++) {

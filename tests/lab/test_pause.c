@@ -163,7 +163,7 @@ static void test_pause_wait(void)
 	struct lab l;
 
 	lab_spin(&l, &r, 1);
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < 20; i++) {
 		check_kvmi(kvmi_vcpu_pause(l.c, 0, true), 0);
 		lab_stands_still(l.v);
 		expect_pause(&l, &ev, 0);

@@ -52,7 +52,7 @@ HELP := \
 '  make check-series   builds after each patch of the series, checkpatch.pl --strict on each' \
 '  make kernel         the lab kernel alone, and where it is' \
 '  make results        measures and draws anew what results/ and the README show' \
-'  make install        kvmi-lat, kvmi-bench and their manuals below PREFIX (/usr/local)' \
+'  make install        kvmi-lat, kvmi-trace, kvmi-bench and manuals below PREFIX (/usr/local)' \
 '  make clean          removes build/; scripts/kernel clean empties the cache of kernels' \
 '' \
 '  V=1 shows the commands.'
@@ -128,8 +128,10 @@ PREFIX ?= /usr/local
 install: $(PROGS)
 	$(Q)install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1"
 	$(Q)install -d "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
-	$(Q)install -m 755 build/tools/kvmi-lat build/bench/kvmi-bench "$(DESTDIR)$(PREFIX)/bin"
-	$(Q)install -m 644 tools/kvmi-lat.1 bench/kvmi-bench.1 "$(DESTDIR)$(PREFIX)/share/man/man1"
+	$(Q)install -m 755 build/tools/kvmi-lat build/tools/kvmi-trace build/bench/kvmi-bench \
+		"$(DESTDIR)$(PREFIX)/bin"
+	$(Q)install -m 644 tools/kvmi-lat.1 tools/kvmi-trace.1 bench/kvmi-bench.1 \
+		"$(DESTDIR)$(PREFIX)/share/man/man1"
 	$(Q)install -m 644 build/bpf/kvmi_lat.bpf.o "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
 
 .PHONY: clean

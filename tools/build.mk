@@ -56,3 +56,10 @@ build/tests/unit/test_insn: tests/unit/test_insn.c tools/kvmi-trace-insn.c \
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -I tools $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lZydis
+
+UNIT_TESTS += build/tests/unit/test_trace_cli
+
+build/tests/unit/test_trace_cli: tests/unit/test_trace_cli.sh build/tools/kvmi-trace
+	$(call msg,COPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)install -m 755 $< $@

@@ -21,10 +21,13 @@ static int bind_to(int fd, const struct sockaddr_un *addr)
 	return ret;
 }
 
-/* Is this the socket of a tool that is no more? */
+/*
+ * Is this the socket of a tool that is no more? A datagram socket cannot connect to one that lives either
+ * (EPROTOTYPE), but unlike a stream socket it is not taken for a VMM there.
+ */
 static bool is_stale(const struct sockaddr_un *addr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct stat st;
 	bool stale;
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 VMM_DECLARE_GUEST(hit);
+extern const char guest_hit_handler[];
 
 static const struct vmm_guest hit = VMM_GUEST(hit);
 
@@ -98,6 +99,93 @@ static void test_vm_control_events(void)
 	check_eq(vmm_allow_event(l.vm, KVMI_EVENT_UNHOOK, true), 0);
 	check_kvmi(kvmi_control_events(l.c, KVMI_EVENT_UNHOOK, true), 0);
 	lab_no_event(l.c);
+}
+
+/* Anything but 0 is on. */
+static void test_enable_values(void)
+{
+	struct {
+		struct kvmi_vcpu_hdr hdr;
+		struct kvmi_vcpu_control_events cmd;
+	} bp = {.cmd.event_id = KVMI_EVENT_BREAKPOINT};
+	struct kvmi_vm_control_events req = {.event_id = KVMI_EVENT_UNHOOK};
+	static const uint8_t values[] = {1, 0, 2, 0, 0x80, 0, 255};
+	struct kvmi_event_msg ev;
+	struct runner r = {0};
+	struct lab l;
+
+	lab_start(&l, &hit);
+	l.v->config->count = 1ULL << 40;
+	check_eq(vmm_set_handler(l.vm, 3, vmm_label(&hit, guest_hit_handler)), 0);
+	runner_start(&r, l.v);
+	for (size_t i = 0; i < sizeof(values); i++) {
+		req.enable = values[i];
+		check_kvmi(kvmi_command(l.c, KVMI_VM_CONTROL_EVENTS, &req, sizeof(req), NULL, 0),
+			   0);
+		check_eq(vmm_preunhook(l.vm), values[i] ? 0 : -ENOENT);
+		if (values[i])
+			lab_expect_event(l.c, &ev, KVMI_EVENT_UNHOOK, 0);
+
+		bp.cmd.enable = values[i];
+		check_kvmi(kvmi_command(l.c, KVMI_VCPU_CONTROL_EVENTS, &bp, sizeof(bp), NULL, 0),
+			   0);
+		if (values[i]) {
+			lab_expect_event(l.c, &ev, KVMI_EVENT_BREAKPOINT, 0);
+			/* The last of its kind, unless it is switched on again. */
+			bp.cmd.enable = 0;
+			check_kvmi(kvmi_command(l.c, KVMI_VCPU_CONTROL_EVENTS, &bp, sizeof(bp),
+						NULL, 0),
+				   0);
+			lab_skip_bp(l.c, &ev);
+		}
+		lab_goes_on(l.v);
+		lab_no_event(l.c);
+	}
+	runner_stop(&r);
+}
+
+/* --- more than there is to read --- */
+
+/* What is behind a command's structure does not count. */
+static void test_long(void)
+{
+	static const struct {
+		uint16_t id;
+		int err;
+	} cases[] = {
+		{KVMI_GET_VERSION, 0},
+		{KVMI_VM_CHECK_COMMAND, KVM_EPERM}, /* id 0 */
+		{KVMI_VM_CHECK_EVENT, 0},
+		{KVMI_VM_GET_INFO, 0},
+		{KVMI_VM_CONTROL_EVENTS, 0},
+		{KVMI_VM_READ_PHYSICAL, KVM_EINVAL}, /* size 0 */
+		{KVMI_VM_WRITE_PHYSICAL, KVM_EINVAL},
+		{KVMI_VCPU_GET_INFO, 0},
+		{KVMI_VCPU_CONTROL_EVENTS, KVM_EINVAL}, /* UNHOOK */
+		{KVMI_VCPU_GET_REGISTERS, 0},
+		{KVMI_VCPU_SET_REGISTERS, KVM_EOPNOTSUPP},
+		{KVMI_VCPU_GET_CPUID, 0},
+		{KVMI_VCPU_PAUSE, 0},
+	};
+	static uint8_t payload[KVMI_MSG_SIZE];
+	struct kvmi_event_msg ev;
+	struct runner r = {0};
+	struct lab l;
+
+	/* Zeros as far as any of them reads. */
+	memset(payload + 160, 0xff, sizeof(payload) - 160);
+	lab_spin(&l, &r, 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int got = kvmi_command(l.c, cases[i].id, payload, sizeof(payload), NULL, 0);
+
+		if (got != cases[i].err)
+			fail("message %u: %s", cases[i].id, kvmi_strerror(got));
+	}
+	lab_expect_event(l.c, &ev, KVMI_EVENT_PAUSE_VCPU, 0);
+	lab_continue(l.c, &ev);
+	lab_goes_on(l.v);
+	lab_no_event(l.c);
+	runner_stop(&r);
 }
 
 /* --- VCPU_GET_INFO --- */
@@ -237,6 +325,8 @@ int main(void)
 	const struct tap_test tests[] = {
 		{"VM_GET_INFO: vCPUs that there are, also none, also a new one", test_get_info},
 		{"VM_CONTROL_EVENTS: ids, padding, permission", test_vm_control_events},
+		{"CONTROL_EVENTS: any value but 0 is on", test_enable_values},
+		{"commands that are longer than they need to be", test_long},
 		{"VCPU_GET_INFO: the guest's TSC speed where it can be set, else 0",
 		 test_tsc_speed},
 		{"VCPU_GET_CPUID: all of KVM_SET_CPUID2, and nothing else", test_cpuid},

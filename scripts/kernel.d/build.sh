@@ -24,11 +24,15 @@ check_config()	# FRAGMENT
 configure()	# FRAGMENT
 {
 	mkdir -p "$obj"
+	# Asked for the same of the same Kconfig files, and answered already: half of an incremental build.
+	_asked=$({ cat "$1" && gcc --version && plain_git -C "$src" ls-files -s -- '*Kconfig*' 'scripts/kconfig/*'; } | sha256)
+	[ "$(cat "$obj/.kvmi-configured" 2>/dev/null)" != "$_asked $(sha256 2>/dev/null <"$obj/.config")" ] || return 0
 	cp "$obj/.config" "$cache/config.old" 2>/dev/null || : >"$cache/config.old"
 	{
 		kmake -s tinyconfig && cat "$1" >>"$obj/.config" && kmake -s olddefconfig
 	} >"$cache/config.log" 2>&1 || fail "configuring failed: $(cause_in "$cache/config.log"); log: $cache/config.log"
 	check_config "$1"
+	echo "$_asked $(sha256 <"$obj/.config")" >"$obj/.kvmi-configured"
 }
 
 # for_lines TEXT COMMAND...: once for each line of it, which comes last; stops at the first that fails

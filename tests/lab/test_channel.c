@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* One socket for a receiver and many vCPUs: whole messages in each direction, whoever is slow, late or killed. */
+/* One socket for a receiver and many vCPUs: whole messages, whoever is slow, late or killed. */
 #include "lab.h"
 
 #include <errno.h>

@@ -220,7 +220,10 @@ static void test_pause_signal(void)
 
 /* --- the tool goes --- */
 
-/* Neither the vCPU that waits nor the pauses that are due stop the guest then, nor does the next tool see any. */
+/*
+ * Neither the vCPU that waits nor the pauses that are due stop the guest then, nor does the next tool
+ * see any.
+ */
 static void forgotten(bool close_first)
 {
 	struct runner r[2] = {0};

@@ -32,14 +32,15 @@
 #define QUIET_TURNS 10
 
 /*
- * What a cycle may leave, in bytes: less than any object. Slabs come and go by the page, so in a short run
- * the limit is what their noise would make of it. Of pages as such only those can be seen that are not on
- * some CPU's list of free ones; a page per cycle would be 4096.
+ * What a cycle may leave, in bytes: less than any object. (A VM leaves some 400 bytes, hooked or not.)
+ * Slabs come and go by the page, so in a short run the limit is what their noise would make of it. Of pages
+ * as such only those can be seen that are not on some CPU's list of free ones; a page per cycle would be
+ * 4096.
  */
 #define LIMIT_SLAB  16.0
 #define NOISE_SLAB  16384.0
 #define LIMIT_PAGES 1024.0
-#define NOISE_PAGES (512 * 1024.0)
+#define NOISE_PAGES (1024 * 1024.0)
 
 VMM_DECLARE_GUEST(stress);
 extern const char guest_stress_handler[];

@@ -60,6 +60,7 @@ static const char help[] =
 	"      --guest NAME            what the tool is told (default: demo)\n"
 	"      --secret FILE           the tool must know what is in it\n"
 	"      --time SEC              end by itself after that\n"
+	"      --symbols               only print the addresses\n"
 	"      --help\n"
 	"\n"
 	"RDI counts the rounds, from 1, on each vCPU: a breakpoint's hits are numbered by it.\n"
@@ -401,6 +402,7 @@ int cmd_vm(int argc, char **argv)
 		{"guest", required_argument, NULL, 'g'},
 		{"secret", required_argument, NULL, 's'},
 		{"time", required_argument, NULL, 't'},
+		{"symbols", no_argument, NULL, 'y'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -431,6 +433,9 @@ int cmd_vm(int argc, char **argv)
 			if (parse_number("time", optarg, 1, 1000000, &opt.time_s))
 				return usage_error();
 			break;
+		case 'y':
+			print_symbols();
+			return 0;
 		case 'h':
 			fputs(help, stdout);
 			return 0;

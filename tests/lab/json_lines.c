@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "a" or "a.b". */
+/* "a", or "a.b" for the b in the object a. */
 static const json_t *find(const json_t *object, const char *path)
 {
 	const char *dot = strchr(path, '.');
@@ -13,7 +13,7 @@ static const json_t *find(const json_t *object, const char *path)
 	if (!dot)
 		return json_object_get(object, path);
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - path), path);
-	return json_object_get(json_object_get(object, name), dot + 1);
+	return find(json_object_get(object, name), dot + 1);
 }
 
 static int print(const json_t *value)

@@ -49,7 +49,10 @@ HELP := \
 '  make overhead       what introspection costs VMs that have nothing to do with it, against the stock kernel' \
 '                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
 '  make stress         tools killed at random points, 10000 times and more; STRESS="svm --cycles 100"' \
-'  make check-series   builds after each patch of the series, checkpatch.pl --strict on each' \
+'  make check-series   builds after each patch of the series, checkpatch.pl --strict on each; the whole as' \
+'                      modules and built in; sparse, W=1, kernel-doc' \
+'  make check-selftests  KVM'"'"'s own selftests with and without the series: the results have to be the same' \
+'                      SELFTESTS="qemu vmx:smm_test" only these; tests/selftests --help' \
 '  make kernel         the lab kernel alone, and where it is' \
 '  make results        measures and draws anew what results/ and the README show' \
 '  make install        kvmi-lat, kvmi-trace, kvmi-bench and manuals below PREFIX (/usr/local)' \
@@ -64,7 +67,7 @@ help:
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
-.PHONY: bench check check-debug check-series kernel mutate overhead results stress
+.PHONY: bench check check-debug check-selftests check-series kernel mutate overhead results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -74,6 +77,10 @@ check:
 	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel plot check
 	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS)
 	$(Q)tests/run $(CHECK)
+
+check-selftests:
+	$(Q)scripts/deps lab lab-bochs lab-qemu kernel
+	$(Q)tests/selftests $(SELFTESTS)
 
 check-series:
 	$(Q)scripts/kernel check-series 6.12

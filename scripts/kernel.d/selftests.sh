@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # scripts/kernel selftests: KVM's selftests out of the patched source, to be run in the lab.
 
 # Static: they are carried into machines that have no libraries. Runs as a process of its own, for `phase`.

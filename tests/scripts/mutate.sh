@@ -85,7 +85,7 @@ check "the same machine and programs: one baseline for both" ran 1 "run vmx base
 mutant 03-hang 'Fault: it hangs' 'Run: svm test_b'
 mutate 3
 check "a number is a name" both "status_is 0" "has 03-hang: svm/test_b"
-check "a machine that ends badly has caught it" out_has "in the middle of it"
+check "a machine that ends badly has caught it" out_has "in the middle of it (the kernel complained)"
 
 mutant 04-unfit 'Fault: of another series' 'Run: vmx test_a'
 mutate 04

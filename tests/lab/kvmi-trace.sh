@@ -8,6 +8,7 @@ sock=$dir/sock
 count=0
 failed=0
 vm=
+tool=
 vcpus=$(nproc)
 [ "$vcpus" -le 2 ] || vcpus=2
 
@@ -27,6 +28,12 @@ check()
 			[ -f $dir/$file ] && sed "s/^/# $file: /" $dir/$file | tail -n 12
 		done
 	fi
+	# A test that has failed may leave these behind, and they would talk to those of the next.
+	for pid in $vm $tool; do
+		kill -KILL "$pid" 2>/dev/null && wait "$pid"
+	done
+	vm=
+	tool=
 }
 
 skip_all()	# REASON
@@ -318,6 +325,5 @@ if [ "$vcpus" -gt 1 ]; then
 else
 	one_vcpu
 fi
-[ -z "$vm" ] || kill -KILL "$vm"
 echo "1..$count"
 [ $failed -eq 0 ]

@@ -106,6 +106,24 @@ static void test_protected_hypercall(void)
 	check_refused(KVMI_EVENT_HYPERCALL);
 }
 
+/* A userspace debugger has breakpoints intercepted: with the event half on they would be the tool's. */
+static void test_protected_debugger(void)
+{
+	struct protected t;
+
+	start(&t);
+	check_kvmi(kvmi_vcpu_control_events(t.l.c, 0, KVMI_EVENT_BREAKPOINT, true), KVM_EOPNOTSUPP);
+	finish(&t);
+	runner_stop(&t.r);
+	check_eq(vmm_guest_debug(t.l.v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP), 0);
+	t.l.v->config->count = 3;
+	t.l.v->config->arg[0] = 1;
+	runner_start(&t.r, t.l.v);
+	runner_done(&t.r);
+	check_eq(t.r.debug_exits, 3);
+	lab_no_event(t.l.c);
+}
+
 static void check_zero(const char *what, const void *p, size_t size)
 {
 	const uint8_t *byte = p;
@@ -155,6 +173,8 @@ int main(void)
 		{"protected guest: SET_REGISTERS is refused", test_protected_set_registers},
 		{"protected guest: BREAKPOINT is refused", test_protected_breakpoint},
 		{"protected guest: HYPERCALL is refused", test_protected_hypercall},
+		{"protected guest: BREAKPOINT is refused, a debugger's are its own",
+		 test_protected_debugger},
 		{"protected guest: PAUSE event without registers", test_protected_pause},
 		{"protected guest: other commands", test_protected_others},
 	};

@@ -30,7 +30,7 @@ checked()	{ scripts | tr '\n' '\0' | xargs -0 shellcheck; }
 # Formats without comments, prose, and what other programs have written have none.
 licensed()
 {
-	! files . ':!*.md' ':!*.json' ':!*.png' ':!*.svg' ':!*.patch' ':!*/series' ':!LICENSES' ':!.gitignore' |
+	! files . ':!*.md' ':!*.json' ':!*.png' ':!*.svg' ':!*.patch' ':!*cover-letter.txt' ':!*/series' ':!LICENSES' ':!.gitignore' |
 		while read -r file; do
 			head -n 3 "$file" | grep -q SPDX-License-Identifier || echo "$file"
 		done | grep .

@@ -84,6 +84,7 @@ check-selftests:
 
 check-series:
 	$(Q)scripts/kernel check-series 6.12
+	$(Q)scripts/kernel check-whole 6.12
 
 mutate:
 	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel check

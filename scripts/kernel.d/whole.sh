@@ -105,19 +105,19 @@ missing_exports()
 
 check_modules()	# INTROSPECTION(yes|no)
 {
-	_name="whole series as modules, KVM_INTROSPECTION=$([ "$1" = yes ] && echo y || echo n)"
+	_title="whole series as modules, KVM_INTROSPECTION=$([ "$1" = yes ] && echo y || echo n)"
 	_log=$logs/modules-$1.log
 	fragment "$1" >"$cache/fragment"
 	configure "$cache/fragment"
 	if ! checked_make "$_log" KBUILD_MODPOST_WARN=1 arch/x86/kvm/kvm.ko arch/x86/kvm/kvm-intel.ko arch/x86/kvm/kvm-amd.ko; then
-		verdict no "$_name" "$_log"
+		verdict no "$_title" "$_log"
 		return
 	fi
 	missing_exports >"$_log.missing" 2>&1
 	if [ -s "$_log.missing" ]; then
-		verdict no "$_name" "$_log.missing"
+		verdict no "$_title" "$_log.missing"
 	else
-		verdict yes "$_name"
+		verdict yes "$_title"
 	fi
 }
 

@@ -111,6 +111,7 @@ static void test_protected_debugger(void)
 {
 	struct protected t;
 
+	lab_need_bp();
 	start(&t);
 	check_kvmi(kvmi_vcpu_control_events(t.l.c, 0, KVMI_EVENT_BREAKPOINT, true), KVM_EOPNOTSUPP);
 	finish(&t);

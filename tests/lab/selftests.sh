@@ -10,6 +10,8 @@ for program; do
 	timeout -s KILL "$limit" "/selftests/$program" >/tmp/out 2>&1
 	status=$?
 	tail -n 5 /tmp/out
+	# not all of them end their last line
+	echo
 	echo "## end $program $status"
 done
 exit 0

@@ -13,6 +13,9 @@
 
 /* How often to look for vCPUs that have been added or started. */
 #define LOOK_MS 500
+/* How long to wait for the connection to end when the guest's memory is gone, and how often to ask. */
+#define GOING_MS      2000
+#define GOING_STEP_MS 50
 
 /* A vCPU that is not in KVM_RUN does not answer; what it was sent is done before it enters the guest. */
 #define VCPU_ANSWER_MS 1000
@@ -312,6 +315,22 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/*
+ * A VMM that is killed loses its memory before its sockets: for a while KVM still answers, but there is
+ * nothing to read or write any more.
+ */
+static bool vm_is_going(struct tracer *t, int ret)
+{
+	if (ret != KVM_ENOENT)
+		return false;
+	for (unsigned int ms = 0; ms < GOING_MS; ms += GOING_STEP_MS) {
+		if (kvmi_check_event(t->c, KVMI_EVENT_BREAKPOINT) < 0)
+			return true;
+		poll(NULL, 0, GOING_STEP_MS);
+	}
+	return false;
+}
+
 static int trace(struct tracer *t)
 {
 	uint64_t left = t->o->count;
@@ -337,7 +356,7 @@ static int trace(struct tracer *t)
 			ret = on_breakpoint(t, &ev, &left);
 		else if (!ret)
 			ret = kvmi_reply_event(t->c, &ev, KVMI_EVENT_ACTION_CONTINUE);
-		if (ret == -EPIPE)
+		if (ret == -EPIPE || vm_is_going(t, ret))
 			return trace_error("the VM has gone, or its VMM has taken the connection "
 					   "back; breakpoints could not be removed");
 		if (ret)

@@ -33,6 +33,15 @@ struct kvm_vcpu {
 	struct kvm_vcpu_arch arch;
 } CORE;
 
+/* Since 7.2 RIP is not among the others. */
+struct kvm_vcpu_arch___rip {
+	unsigned long rip;
+} CORE;
+
+struct kvm_vcpu___rip {
+	struct kvm_vcpu_arch___rip arch;
+} CORE;
+
 /* KVM has the vCPU as its first member. */
 struct vcpu_svm {
 	struct vmcb *vmcb;
@@ -42,6 +51,15 @@ struct vcpu_svm {
 __u64 injections;
 __u64 rip;
 __u64 next_rip;
+
+static __u64 read_rip(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu___rip *apart = (void *)vcpu;
+
+	if (bpf_core_field_exists(apart->arch.rip))
+		return BPF_CORE_READ(apart, arch.rip);
+	return BPF_CORE_READ(vcpu, arch.regs[REG_RIP]);
+}
 
 SEC("raw_tp/kvm_entry")
 int on_entry(struct bpf_raw_tracepoint_args *ctx)
@@ -55,7 +73,7 @@ int on_entry(struct bpf_raw_tracepoint_args *ctx)
 	    (EVTINJ_VALID | EVTINJ_EXCEPT | BP_VECTOR))
 		return 0;
 	__sync_fetch_and_add(&injections, 1);
-	rip = BPF_CORE_READ(vcpu, arch.regs[REG_RIP]);
+	rip = read_rip(vcpu);
 	next_rip = BPF_CORE_READ(vmcb, control.next_rip);
 	return 0;
 }

@@ -60,11 +60,27 @@ last_of_each()
 		END { for (i = 1; i <= NR; i++) if (i in line) print line[i] }'
 }
 
-fragment()	# yes|no|none: KVM_INTROSPECTION
+# What stands in a paragraph that begins with "#@ VERSION..." is for those versions.
+for_this_version()
+{
+	awk -v version="$version" '
+		/^#@ / { only = " " substr($0, 4) " "; next }
+		/^$/ { only = "" }
+		only == "" || index(only, " " version " ")'
+}
+
+options()	# all that is asked for, but for KVM_INTROSPECTION
 {
 	{
 		cat "$patches/lab.config"
 		for_lines "$extra_configs" cat
+	} | for_this_version
+}
+
+fragment()	# yes|no|none: KVM_INTROSPECTION
+{
+	{
+		options
 		case $1 in
 		yes) echo CONFIG_KVM_INTROSPECTION=y ;;
 		no) echo '# CONFIG_KVM_INTROSPECTION is not set' ;;
@@ -90,11 +106,12 @@ series_hash()
 choose_objects()
 {
 	[ -n "$extra_configs" ] || return 0
-	obj=$obj-$(for_lines "$extra_configs" cat | grep -v '^# [^C]' | sha256 | cut -c1-8)
+	obj=$obj-$(for_lines "$extra_configs" cat | for_this_version | grep -v '^# [^C]' | sha256 | cut -c1-8)
 }
 
 identity()	# what a built kernel depends on; sets source, series_id, compiler, pahole, key
 {
+	ensure_source
 	source=$(source_version) || exit 1
 	compiler=$(gcc --version | head -n 1)
 	pahole=$(pahole --version)
@@ -107,8 +124,7 @@ identity()	# what a built kernel depends on; sets source, series_id, compiler, p
 	[ -z "$extra_patches" ] || series_id=$({ echo "$series_id" && for_lines "$extra_patches" cat; } | sha256)
 	key=$({
 		printf '%s\n' 1 "$source" "$series_id" "$compiler" "$pahole"
-		grep -v '^# [^C]' "$patches/lab.config"
-		for_lines "$extra_configs" cat
+		options | grep -v '^# [^C]'
 	} | sha256 | cut -c1-16)
 	result=$cache/$version-$key
 }
@@ -127,16 +143,35 @@ fill_result()
 	mkdir "$scratch" &&
 	cp "$obj/arch/x86/boot/bzImage" "$obj/System.map" "$scratch/" &&
 	cp "$obj/.config" "$scratch/config" &&
+	keep_modules "$scratch/modules" &&
 	printf '{"source":"%s","series":"%s","config":"%s","compiler":"%s","pahole":"%s"}\n' "$source" "$series_id" \
 		"$(sha256 <"$obj/.config")" "$compiler" "$pahole" >"$scratch/kernel.json"
+}
+
+# KVM's, if it is built as modules; stripped of all but BTF.
+keep_modules()	# DIR
+{
+	grep -q '^CONFIG_KVM=m' "$obj/.config" || return 0
+	mkdir "$1" &&
+	find "$obj/arch/x86/kvm" "$obj/virt" -name '*.ko' >"$cache/modules" &&
+	while IFS= read -r _ko; do
+		strip -g -o "$1/${_ko##*/}" "$_ko" || return
+	done <"$cache/modules"
+}
+
+targets()
+{
+	echo bzImage
+	! grep -q '^CONFIG_KVM=m' "$obj/.config" || echo modules
 }
 
 compile()
 {
 	_steps=0
 	[ -f "$obj/vmlinux" ] || { need_space "$([ -n "$extra_configs" ] && echo 3000 || echo 1500)" && _steps=1000; }
+	# shellcheck disable=SC2046 # words
 	phase "building $version ($variant)" \
-		$_steps "$cache/build.log" "$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" bzImage ||
+		$_steps "$cache/build.log" "$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" $(targets) ||
 		fail "building $version failed: $(cause_in "$cache/build.log"); log: $cache/build.log"
 }
 
@@ -158,7 +193,7 @@ parse_build()
 		esac
 		case $1 in
 		--stock) stock=yes variant=stock ;;
-		--debug) add_file extra_configs "$patches/debug.config" --config ;;
+		--debug | --modules | --mitigations) add_file extra_configs "$patches/${1#--}.config" --config ;;
 		--config) add_file extra_configs "$2" --config && shift ;;
 		--patch) add_file extra_patches "$2" --patch && shift ;;
 		*) fail "what is $1? (--help tells)" ;;
@@ -174,9 +209,9 @@ cmd_build()
 {
 	parse_build "$@"
 	install_deps 1 kernel
+	need git make gcc pahole flock setsid
 	identity
 	if [ ! -f "$result/bzImage" ]; then
-		need git make gcc pahole flock setsid
 		lock_cache
 		set_traps
 		[ -f "$result/bzImage" ] || build_now
@@ -188,6 +223,7 @@ build_now()
 {
 	_began=$(date +%s)
 	get_source
+	say_untested
 	if [ "$stock" = yes ]; then
 		put_tree
 		fragment none >"$cache/fragment"

@@ -34,6 +34,8 @@ set_traps()
 # One builder at a time: sources and objects are shared. The lock goes with this process.
 lock_cache()
 {
+	[ -z "$locked" ] || return 0
+	locked=yes
 	case $cache in
 	*[[:space:]:]*) fail "kernels cannot be built in $cache: no space or colon may be in it; set XDG_CACHE_HOME" ;;
 	esac

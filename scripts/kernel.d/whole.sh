@@ -5,14 +5,17 @@
 # Built beside the lab's kernel, in a directory of its own: other options, hence other objects.
 whole_config()
 {
+	cat "$patches/modules.config"
 	cat <<'C'
-CONFIG_MODULES=y
-CONFIG_KVM=m
-CONFIG_KVM_INTEL=m
-CONFIG_KVM_AMD=m
+
 # CONFIG_DEBUG_INFO_DWARF4 is not set
 # CONFIG_DEBUG_INFO_BTF is not set
+
+#@ 6.1 6.12 7.2
 CONFIG_DEBUG_INFO_NONE=y
+
+#@ 5.10
+# CONFIG_DEBUG_INFO is not set
 C
 }
 
@@ -125,6 +128,7 @@ cmd_check_whole()
 {
 	install_deps 1 kernel series
 	[ -n "$(series)" ] || fail "$series_dir/series has no patches"
+	ensure_source
 	lock_cache
 	set_traps
 	get_source

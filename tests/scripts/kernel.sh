@@ -47,7 +47,9 @@ printf '*.o\n# Debian packaging: ignore everything at the top\n/*\n!/debian/\n' 
 export source_version=6.12.1-1 free_mb=100000 lose=CONFIG_NONE break='' slow=''
 export KVMI_LAT_SOURCES="$tmp" XDG_CACHE_HOME="$tmp/cache" PATH="$tmp/bin:$PATH"
 export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
-printf 'CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n' >"$tree/kernel-patches/lab.config"
+printf '#@ 6.12 7.0\nCONFIG_HERE=y\n\n#@ 7.0\nCONFIG_THERE=y\n\nCONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n' \
+	>"$tree/kernel-patches/lab.config"
+printf 'suite\tstable\ntested\t6.12.1-1\n' >"$tree/kernel-patches/linux-6.12/source"
 cache="$XDG_CACHE_HOME/kvmi-lat/kernel"
 
 kernel()
@@ -57,6 +59,7 @@ kernel()
 
 image_has()	{ grep -q "$1" "$(cat "$tmp/out")/bzImage"; }
 times_made()	{ [ "$(wc -l <"$cache/obj-6.12/made")" -eq "$1" ]; }
+out_and_sources_have()	{ grep -q "$1" "$tmp/apt.sources"; }
 no_leftovers()	{ [ -z "$(find "$cache" -mindepth 1 -maxdepth 1 -name ".*" | tee "$tmp/out")" ]; }
 
 # --- room
@@ -87,6 +90,8 @@ check "stock builds, directory is the only line" both "status_is 0" "one_line $t
 stock=$(cat "$tmp/out")
 check "its four files are there" \
 	[ -f "$stock/bzImage" -a -f "$stock/System.map" -a -f "$stock/config" -a -f "$stock/kernel.json" ]
+check "an option is for the versions that its paragraph names" \
+	[ "$(grep -c CONFIG_HERE=y "$stock/config").$(grep -c CONFIG_THERE "$stock/config")" = 1.0 ]
 check "kernel.json says what it is" grep -q '"source":"6.12.1-1","series":"stock"' "$stock/kernel.json"
 made=$(wc -l <"$cache/obj-6.12/made")
 kernel build 6.12 --stock
@@ -232,6 +237,10 @@ check "two at a time: both get the same kernel" [ "$(cat "$tmp/out")" = "$(cat "
 source_version=6.12.2-1
 kernel build 6.12 --stock
 check "a new source version is another kernel" grep -q 6.12.2-1 "$(cat "$tmp/out")/kernel.json"
+check "one that the series was not tested with: says so" err_has "source is 6.12.2-1; the series was tested with 6.12.1-1"
+source_version=6.12.1-1
+kernel build 6.12 --stock
+check "the one it was tested with: does not" [ "$(grep -c tested "$tmp/err")" -eq 0 ]
 
 kernel list
 check "list shows what there is" out_has 6.12.2-1
@@ -240,6 +249,136 @@ check "clean drops kernels, keeps sources" [ ! -e "$stock" -a -d "$cache/src-6.1
 kernel clean --all
 check "clean --all drops sources, too" [ ! -d "$cache/src-6.12" ]
 kernel build 5.4
-check "an unknown version: one line" both "status_is 1" "one_line $tmp/err"
+check "an unknown version: one line that names those there are" grep -q 'supported (there are 6.12)' "$tmp/err"
+check "an unknown version: status 1" status_is 1
+
+# --- a tree of the user's
+cp -R "$tmp/linux" "$tmp/my linux"
+mkdir -p "$tmp/my linux/arch/x86/kvm"
+echo 'int x;' >"$tmp/my linux/arch/x86/kvm/x86.c"
+printf 'kernelversion:\n\t@echo 6.12.99-mine\n' >>"$tmp/my linux/Makefile"
+before=$(cd "$tmp/my linux" && find . -type f -exec sha256sum {} + | sort)
+kernel build 6.12 --stock --source "$tmp/my linux"
+mine=$(cat "$tmp/out")
+check "--source: builds it" image_has 'int z'
+check "--source: says what it is" grep -q '"source":"6.12.99-mine tree ' "$mine/kernel.json"
+check "--source: leaves it alone" [ "$before" = "$(cd "$tmp/my linux" && find . -type f -exec sha256sum {} + | sort)" ]
+kernel build 6.12 --stock --source "$tmp/my linux"
+check "--source: again, from the cache" [ "$mine" = "$(cat "$tmp/out")" ]
+echo 'int new;' >>"$tmp/my linux/kernel/z.c"
+kernel build 6.12 --stock --source "$tmp/my linux"
+check "--source: changed, it is another kernel" image_has 'int new'
+echo '*.o' >"$tmp/my linux/.gitignore"
+(cd "$tmp/my linux" && git init -q && git add -A && git commit -q -m mine)
+echo 'int uncommitted;' >>"$tmp/my linux/kernel/z.c"
+rm "$tmp/my linux/kernel/a.c"
+kernel build 6.12 --stock --source "$tmp/my linux"
+check "--source: a checkout, as it is and not as it was committed" \
+	[ "$(grep -c uncommitted "$(cat "$tmp/out")/bzImage").$(grep -c 'int b' "$(cat "$tmp/out")/bzImage")" = 1.0 ]
+sed -i 's/int nonsense/int b/; s/int zz/int b2/' "$tree/kernel-patches/linux-6.12/0001-a-one.patch"
+kernel build 6.12 --source "$tmp/my linux"
+check "--source: a patch that does not fit is named, with the place" \
+	grep -q 'linux-6.12/0001-a-one.patch does not apply.*kernel/a.c' "$tmp/err"
+kernel build 6.12 --source "$tmp"
+check "--source: no kernel in there" both "status_is 1" "one_line $tmp/err"
+kernel build 6.12 --source
+check "--source without a directory" both "status_is 1" "one_line $tmp/err"
+
+# --- Debian's package, fetched; apt's entries are those of a machine with another release
+mkdir -p "$tmp/deb/usr/src" "$tmp/none" "$tree/kernel-patches/linux-7.0"
+(cd "$tmp" && tar -cJf deb/usr/src/linux-source-7.0.tar.xz linux)
+printf 'suite\tsid\ntested\t7.0.1-1\n' >"$tree/kernel-patches/linux-7.0/source"
+. /etc/os-release
+cat >"$tmp/bin/apt-get" <<'S'
+#!/bin/sh
+echo "$*" >>"$tmp/apt.calls"
+case $* in
+*indextargets*) [ -z "$entries" ] || printf '%s\n' "$entries" ;;
+*update*)
+	for a; do case $a in Dir::Etc::SourceList=*) cat "${a#*=}" >"$tmp/apt.sources" ;; esac; done
+	[ -z "$apt_fails" ] || { echo "E: it is not there"; exit 100; }
+	;;
+*download*) : >"linux-source-7.0_${deb_version}_all.deb" ;;
+esac
+S
+cat >"$tmp/bin/dpkg-deb" <<'S'
+#!/bin/sh
+case $1 in
+-f) echo "$2" | sed 's/.*_\(.*\)_all.deb/\1/' ;;
+--fsys-tarfile) tar -C "$tmp/deb" -cf - ./usr ;;
+esac
+S
+chmod +x "$tmp/bin/"*
+export tmp entries='' apt_fails='' deb_version=7.0.1-1 KVMI_LAT_SOURCES="$tmp/none"
+kernel build 7.0 --stock
+check "no entry of Debian: status 77, says what to do" both "status_is 77" "err_has --source"
+entries="mirror:/debian $VERSION_CODENAME
+mirror:/security $VERSION_CODENAME-security
+mirror:/other else"
+apt_fails=yes
+kernel build 7.0 --stock
+check "apt fails: status 77, with apt's reason" both "status_is 77" "grep -q E:.it.is.not.there $tmp/err"
+apt_fails=
+kernel build 7.0 --stock
+check "fetched and built" image_has 'int z'
+check "with this machine's mirror and the suite of the version" \
+	[ "$(sed 's/\[.*\] //' "$tmp/apt.sources")" = "deb mirror:/debian sid main" ]
+check "by a private state of apt" [ "$(grep -c -e 'update$' -e 'download' "$tmp/apt.calls")" -eq "$(grep -c 'Dir::State::Lists=.*kvmi-lat' "$tmp/apt.calls")" ]
+: >"$tmp/apt.calls"
+deb_version=7.0.2-1
+kernel build 7.0 --stock
+check "again: not fetched again" [ ! -s "$tmp/apt.calls" ]
+kernel fetch 7.0
+check "fetch: gets the newest" both "status_is 0" "out_has 7.0.2-1"
+kernel build 7.0 --stock
+check "fetch: which is another kernel, and untested" \
+	both "err_has 7.0.2-1" "grep -q 7.0.2-1 $(cat "$tmp/out")/kernel.json"
+sed -i 's/sid/stable/' "$tree/kernel-patches/linux-7.0/source"
+kernel fetch 7.0
+check "a suite with security updates has theirs, too" out_and_sources_have stable-security
+
+# --- a port to it
+export KVMI_LAT_SOURCES="$tmp"
+rm -rf "$tree/build"
+kernel rebase 6.12 7.0
+check "rebase: the commits are on the new source" \
+	[ "$status.$(git -C "$tree/build/linux-7.0" log --format=%s base..kvmi)" = '0.a: one' ]
+kernel refresh 7.0
+check "rebase: refresh makes it a series" grep -qx linux-7.0/0001-a-one.patch "$tree/kernel-patches/linux-7.0/series"
+mkdir -p "$tree/kernel-patches/common"
+mv "$tree/kernel-patches/linux-6.12/0001-a-one.patch" "$tree/kernel-patches/common/0001-a-one.patch"
+echo common/0001-a-one.patch >"$tree/kernel-patches/linux-6.12/series"
+rm "$tree/kernel-patches/linux-7.0/"*.patch "$tree/kernel-patches/linux-7.0/series"
+kernel refresh 7.0
+check "rebase: what is the same on both is taken from common/" grep -qx common/0001-a-one.patch "$tree/kernel-patches/linux-7.0/series"
+kernel shared
+check "shared: counts lines" grep -qE '^7.0 +1 +1 +2 +2 +100%' "$tmp/out"
+cp "$tree/kernel-patches/common/0001-a-one.patch" "$tree/kernel-patches/linux-7.0/"
+kernel shared
+check "shared: the same content twice is an error" both "status_is 1" "err_has 0001-a-one.patch"
+rm "$tree/kernel-patches/linux-7.0/0001-a-one.patch"
+rm -rf "$tree/build" "$tree/kernel-patches/linux-7.0/series"
+sed -i 's/int b;/int other;/' "$tmp/linux/kernel/a.c"
+(cd "$tmp" && tar -cJf deb/usr/src/linux-source-7.0.tar.xz linux)
+deb_version=7.0.3-1
+KVMI_LAT_SOURCES="$tmp/none" kernel fetch 7.0
+kernel rebase 6.12 7.0
+check "rebase: a conflict names the commit, the file and how to go on" \
+	[ "$(grep -c -e 'in conflict: a: one' -e '^  kernel/a.c$' -e 'git rebase --continue' "$tmp/err")" -eq 3 ]
+kernel rebase 6.12 7.5
+check "rebase: to a kernel nobody knows: says what is missing" both "status_is 1" "err_has --suite"
+
+# --- configurations
+kernel configs 6.12
+check "configs: one version is none to compare" both "status_is 1" "one_line $tmp/err"
+rm -rf "$tree/kernel-patches/linux-7.0/series"
+echo common/0001-a-one.patch >"$tree/kernel-patches/linux-7.0/series"
+sed -i 's/int other;/int b;/' "$tmp/linux/kernel/a.c"
+(cd "$tmp" && tar -cJf deb/usr/src/linux-source-7.0.tar.xz linux)
+deb_version=7.0.4-1
+KVMI_LAT_SOURCES="$tmp/none" kernel fetch 7.0
+kernel configs 6.12 7.0
+check "configs: shows what differs, and only that" \
+	[ "$(grep -cE '^THERE +- +y' "$tmp/out").$(grep -c '^HERE' "$tmp/out")" = 1.0 ]
 
 finish

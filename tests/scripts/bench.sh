@@ -24,8 +24,12 @@ cp -R "$root/scripts/bench" "$root/scripts/bench.d" "$root/scripts/plot" "$root/
 echo 'exit 0' | program scripts/deps
 program scripts/kernel <<'E'
 [ "$KERNEL" != fails ] || { echo "kernel: no space" >&2; exit 1; }
+[ "$KERNEL" != "no $2" ] || exit 77
 echo "/built/$*"
 E
+for v in 5.10 6.1 6.12; do
+	mkdir -p "$tree/kernel-patches/linux-$v" && : >"$tree/kernel-patches/linux-$v/series"
+done
 program build/bench/kvmi-bench <<'E'
 case $1:$PROBE in
 --probe-kvmi:kvmi | --probe-kvmi:both) echo "introspection: there" ;;
@@ -60,10 +64,12 @@ while [ "$1" != -- ]; do
 	--machine) machine=$2 ;;
 	--seed) seed=$2 ;;
 	--out) out=$2 ;;
+	--kernel) kernel=${2#*build } && kernel=${kernel%/bzImage}.1 ;;
 	esac
 	shift
 done
 mean=1000
+[ "$kernel" != 6.1.1 ] || mean=900
 case $LAB in
 spread) mean=$((1000 + seed)) ;;
 warns) [ $machine = svm ] || { echo "kvmi-lat: lab: vmx: the kernel warned: WARNING: at foo"; exit 126; } ;;
@@ -73,7 +79,7 @@ hangs) echo $$ >>lab.pids; sleep 100 & trap "kill $!; echo $machine >>ended; exi
 esac
 mkdir -p "$out"
 . ./fake_run
-fake_run bochs $machine instructions $seed >"$out/run.json"
+fake_run bochs $machine instructions $seed | sed "s/6.12.1/$kernel/" >"$out/run.json"
 E
 
 bench()	# PROBE LAB ARG...
@@ -101,6 +107,23 @@ check "says where the run files are" out_has "$results/6.12-vmx-seed7.json"
 check "and the graphs" out_has "$results/percentiles-int3-vmx."
 check "which are there" [ -s "$results/percentiles-int3-vmx.png" ]
 check "leaves nothing in TMPDIR" nothing_left
+check "one kernel: no table across kernels" [ "$(grep -c 'to the former' "$tmp/out")" -eq 0 ]
+bench none ok --seed 7 --machine vmx --kernels "6.12 6.1"
+check "two kernels: a run of each" runs_are "6.1-vmx-seed7.json 6.12-vmx-seed7.json"
+check "each boots its own" [ "$(grep -c -e 'build 6.1/bzImage' -e 'build 6.12/bzImage' calls)" -eq 2 ]
+check "in a table, in order of version, with the difference" \
+	[ "$(awk '/^ +6.12.1 / { print $(NF - 1), $NF }' "$tmp/out")" = '+11.11 %' ]
+export KERNEL='no 6.1'
+bench none ok --seed 7 --machine vmx --kernels "6.12 6.1"
+check "no source of one: it is skipped, and said so" err_has "SKIP 6.1"
+check "the other is measured" both "status_is 0" "runs_are 6.12-vmx-seed7.json"
+bench none ok --seed 7 --kernels 6.1
+check "no source of any: status 1" both "status_is 1" "err_has SKIP"
+unset KERNEL
+bench none ok --kernels 9.9
+check "a kernel that there is no series for: one line" both "status_is 1" "one_line $tmp/err"
+bench both ok --host --kernels 6.1
+check "kernels are for the lab" both "status_is 1" "one_line $tmp/err"
 bench kvmi ok --seed 7
 check "#BP exits do not arrive: the lab" err_has "in the lab"
 check "says why" err_has "no #BP exits: not seen"

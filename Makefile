@@ -39,9 +39,11 @@ all: $(PROGS)
 HELP := \
 '  make                the programs, into build/' \
 '  make bench          the main job: measures on this machine if its kernel can, else in the lab' \
-'                      BENCH_ARGS="--runs 5"; scripts/bench --help has the options' \
+'                      KERNELS="6.1 6.12" compares these; BENCH_ARGS="--runs 5": scripts/bench --help' \
 '  make check          the tests: units, scripts, the patched kernel in the lab, both vendors' \
 '                      CHECK="unit scripts" runs only those; tests/run --help has the names' \
+'  make check-all      the tests of the lab on every kernel that there is a series for' \
+'                      KERNELS="6.1 7.2" only these' \
 '  make mutate         puts known faults back into the kernel, one at a time: does a test catch each?' \
 '                      MUTATE="4 9" only these; tests/mutate --list has the names' \
 '  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report' \
@@ -53,7 +55,8 @@ HELP := \
 '                      modules and built in; sparse, W=1, kernel-doc' \
 '  make check-selftests  KVM'"'"'s own selftests with and without the series: the results have to be the same' \
 '                      SELFTESTS="qemu vmx:smm_test" only these; tests/selftests --help' \
-'  make kernel         the lab kernel alone, and where it is' \
+'  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
+'  make host-check     what stands between this machine, as it is booted, and make bench on it' \
 '  make results        measures and draws anew what results/ and the README show' \
 '  make install        kvmi-lat, kvmi-trace, kvmi-bench and manuals below PREFIX (/usr/local)' \
 '  make clean          removes build/; scripts/kernel clean empties the cache of kernels' \
@@ -67,16 +70,25 @@ help:
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
-.PHONY: bench check check-debug check-selftests check-series kernel mutate overhead results stress
+# All that there is a series for; a version whose source is not to be had is skipped, with the reason.
+ALL_KERNELS := $(shell ls -d kernel-patches/linux-*/series | sed 's,.*/linux-,,; s,/series,,' | sort -V)
+
+.PHONY: bench check check-all check-debug check-selftests check-series host-check kernel kernels mutate overhead results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)scripts/bench $(BENCH_ARGS)
+	$(Q)scripts/bench $(if $(KERNELS),--kernels "$(KERNELS)") $(BENCH_ARGS)
 
 check:
 	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel plot check
 	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS)
 	$(Q)tests/run $(CHECK)
+
+check-all: KERNELS ?= $(ALL_KERNELS)
+check-all:
+	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)failed=0; for v in $(KERNELS); do tests/run --linux $$v || failed=1; done; exit $$failed
 
 check-selftests:
 	$(Q)scripts/deps lab lab-bochs lab-qemu kernel
@@ -107,8 +119,18 @@ stress:
 	$(Q)$(MAKE) --no-print-directory build/tests/lab/stress
 	$(Q)tests/stress $(STRESS)
 
+host-check:
+	$(Q)scripts/deps build
+	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)scripts/host-check
+
 kernel:
 	$(Q)scripts/kernel build 6.12
+
+kernels: KERNELS ?= $(ALL_KERNELS)
+kernels:
+	$(Q)scripts/deps kernel
+	$(Q)failed=0; for v in $(KERNELS); do scripts/kernel build $$v || [ $$? -eq 77 ] || failed=1; done; exit $$failed
 
 results:
 	$(Q)scripts/deps bench

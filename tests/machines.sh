@@ -9,6 +9,7 @@ machine_args()
 	vmx | svm) echo "--machine $1" ;;
 	# Bochs loses the writes that wake a processor from MWAIT
 	vmx-smp | svm-smp) echo "--machine ${1%-smp} --cpus 2 --append idle=nomwait" ;;
+	vmx-smp4 | svm-smp4) echo "--machine ${1%-smp4} --cpus 4 --append idle=nomwait" ;;
 	vmx-vm86) echo "--machine vmx --append kvm_intel.unrestricted_guest=0" ;;
 	svm-nrips0) echo "--machine svm --append kvm_amd.nrips=0" ;;
 	stock) echo "--machine svm" ;;

@@ -71,7 +71,7 @@ help:
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
-ALL_KERNELS := $(shell ls -d kernel-patches/linux-*/series | sed 's,.*/linux-,,; s,/series,,' | sort -V)
+ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
 .PHONY: bench check check-all check-debug check-selftests check-series host-check kernel kernels mutate overhead results stress
 bench:

@@ -54,7 +54,7 @@ __u64 mapped;
 __u64 set_rflags;
 __u32 set_int_state;
 
-/* Out: addresses in the kernel, the offset of what is looked for, writes done. */
+/* Out: addresses in the kernel, the offset of what is looked for (0: there is no such), writes done. */
 __u64 vcpu_at;
 __u64 vmcb_at;
 __u64 protected_offset;
@@ -65,7 +65,9 @@ static int look(struct kvm_vcpu *vcpu)
 	struct vcpu_svm *s = (void *)vcpu;
 
 	vcpu_at = (__u64)vcpu;
-	protected_offset = bpf_core_field_offset(struct kvm_vcpu, arch.guest_state_protected);
+	if (bpf_core_field_exists(struct kvm_vcpu, arch.guest_state_protected))
+		protected_offset =
+			bpf_core_field_offset(struct kvm_vcpu, arch.guest_state_protected);
 	if (svm)
 		vmcb_at = (__u64)BPF_CORE_READ(s, vmcb);
 	return 0;
@@ -79,11 +81,17 @@ int on_entry(struct bpf_raw_tracepoint_args *ctx)
 	return look((void *)ctx->args[0]);
 }
 
+/* On 5.10 the first argument is the exit reason and the vCPU, a kernel address, comes next. */
+static void *exit_vcpu(struct bpf_raw_tracepoint_args *ctx)
+{
+	return (void *)((__s64)ctx->args[0] < 0 ? ctx->args[0] : ctx->args[1]);
+}
+
 /* Bits are added to what is there. */
 SEC("raw_tp/kvm_exit")
 int on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct vcpu_svm *s = (void *)ctx->args[0];
+	struct vcpu_svm *s = exit_vcpu(ctx);
 	struct vmcb *vmcb;
 	__u64 rflags;
 	__u32 state;

@@ -168,8 +168,11 @@ ensure_source()
 say_untested()
 {
 	_tested=$(source_fact tested)
-	[ "$source" = "$_tested" ] ||
-		say "kernel: the source is $source; the series was tested with $_tested of Debian"
+	case $_tested in
+	"$source") ;;
+	nothing) say "kernel: the source is $source; the series for $version has not been tested yet" ;;
+	*) say "kernel: the source is $source; the series was tested with $_tested of Debian" ;;
+	esac
 }
 
 # --- as a git tree -----------------------------------------------------------------------------------------

@@ -59,6 +59,13 @@ kernel()
 
 image_has()	{ grep -q "$1" "$(cat "$tmp/out")/bzImage"; }
 times_made()	{ [ "$(wc -l <"$cache/obj-6.12/made")" -eq "$1" ]; }
+says_untested()
+{
+	sed -i 's/^tested.*/tested\tnothing/' "$tree/kernel-patches/linux-7.0/source"
+	echo CONFIG_U=y >>"$tree/kernel-patches/lab.config"
+	KVMI_LAT_SOURCES="$tmp/none" kernel build 7.0 --stock
+	err_has "for 7.0 has not been tested yet"
+}
 out_and_sources_have()	{ grep -q "$1" "$tmp/apt.sources"; }
 no_leftovers()	{ [ -z "$(find "$cache" -mindepth 1 -maxdepth 1 -name ".*" | tee "$tmp/out")" ]; }
 
@@ -338,6 +345,15 @@ kernel fetch 7.0
 check "a suite with security updates has theirs, too" out_and_sources_have stable-security
 
 # --- a port to it
+# new_package VERSION EDIT: Debian has another 7.0, with that edit, and it is fetched
+new_package()
+{
+	sed -i "$2" "$tmp/linux/kernel/a.c"
+	(cd "$tmp" && tar -cJf deb/usr/src/linux-source-7.0.tar.xz linux)
+	deb_version=$1
+	KVMI_LAT_SOURCES="$tmp/none" kernel fetch 7.0
+}
+
 export KVMI_LAT_SOURCES="$tmp"
 rm -rf "$tree/build"
 kernel rebase 6.12 7.0
@@ -358,25 +374,21 @@ kernel shared
 check "shared: the same content twice is an error" both "status_is 1" "err_has 0001-a-one.patch"
 rm "$tree/kernel-patches/linux-7.0/0001-a-one.patch"
 rm -rf "$tree/build" "$tree/kernel-patches/linux-7.0/series"
-sed -i 's/int b;/int other;/' "$tmp/linux/kernel/a.c"
-(cd "$tmp" && tar -cJf deb/usr/src/linux-source-7.0.tar.xz linux)
-deb_version=7.0.3-1
-KVMI_LAT_SOURCES="$tmp/none" kernel fetch 7.0
+new_package 7.0.3-1 's/int b;/int other;/'
 kernel rebase 6.12 7.0
 check "rebase: a conflict names the commit, the file and how to go on" \
 	[ "$(grep -c -e 'in conflict: a: one' -e '^  kernel/a.c$' -e 'git rebase --continue' "$tmp/err")" -eq 3 ]
 kernel rebase 6.12 7.5
 check "rebase: to a kernel nobody knows: says what is missing" both "status_is 1" "err_has --suite"
 
+check "one that nothing was tested with: says so" says_untested
+
 # --- configurations
 kernel configs 6.12
 check "configs: one version is none to compare" both "status_is 1" "one_line $tmp/err"
 rm -rf "$tree/kernel-patches/linux-7.0/series"
 echo common/0001-a-one.patch >"$tree/kernel-patches/linux-7.0/series"
-sed -i 's/int other;/int b;/' "$tmp/linux/kernel/a.c"
-(cd "$tmp" && tar -cJf deb/usr/src/linux-source-7.0.tar.xz linux)
-deb_version=7.0.4-1
-KVMI_LAT_SOURCES="$tmp/none" kernel fetch 7.0
+new_package 7.0.4-1 's/int other;/int b;/'
 kernel configs 6.12 7.0
 check "configs: shows what differs, and only that" \
 	[ "$(grep -cE '^THERE +- +y' "$tmp/out").$(grep -c '^HERE' "$tmp/out")" = 1.0 ]

@@ -3,10 +3,11 @@
 # scripts/kernel selftests: KVM's selftests out of the patched source, to be run in the lab.
 
 # Static: they are carried into machines that have no libraries. Runs as a process of its own, for `phase`.
+# KSFT_KHDR_INSTALL_DONE is for 5.10, which would install the headers once more, into the source.
 make_selftests()	# DIR
 {
 	nice make -C "$src/tools/testing/selftests/kvm" "-j$(nproc)" OUTPUT="$1" LINUX_HDR_PATH="$obj/usr/include/" \
-		KHDR_INCLUDES="-isystem $obj/usr/include" LDLIBS='-static -ldl' 9>&-
+		KHDR_INCLUDES="-isystem $obj/usr/include" LDLIBS='-static -ldl' KSFT_KHDR_INSTALL_DONE=1 9>&-
 }
 
 # Programs only, without what is for debuggers; nx_huge_pages_test is for a script that is not here.

@@ -44,6 +44,7 @@ HELP := \
 '                      CHECK="unit scripts" runs only those; tests/run --help has the names' \
 '  make check-all      the tests of the lab on every kernel that there is a series for' \
 '                      KERNELS="6.1 7.2" only these' \
+'  make check-deb      a kernel packaged for a host, booted in the lab: host-check and bench in there' \
 '  make mutate         puts known faults back into the kernel, one at a time: does a test catch each?' \
 '                      MUTATE="4 9" only these; tests/mutate --list has the names' \
 '  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report' \
@@ -73,7 +74,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-debug check-selftests check-series host-check kernel kernels mutate overhead results stress
+.PHONY: bench check check-all check-deb check-debug check-selftests check-series host-check kernel kernels mutate overhead results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -88,7 +89,14 @@ check-all: KERNELS ?= $(ALL_KERNELS)
 check-all:
 	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)failed=0; for v in $(KERNELS); do tests/run --linux $$v || failed=1; done; exit $$failed
+	$(Q)failed=0; for v in $(KERNELS); do \
+		tests/run --linux $$v lab $$(case $$v in 5.10 | 6.12) echo modules; esac) || failed=1; \
+	done; exit $$failed
+
+check-deb:
+	$(Q)scripts/deps build lab lab-bochs kernel deb
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/deb
 
 check-selftests:
 	$(Q)scripts/deps lab lab-bochs lab-qemu kernel

@@ -7,6 +7,7 @@ machine_args()
 {
 	case $1 in
 	vmx | svm) echo "--machine $1" ;;
+	vmx-modules | svm-modules) echo "--machine ${1%-modules}" ;;
 	# Bochs loses the writes that wake a processor from MWAIT
 	vmx-smp | svm-smp) echo "--machine ${1%-smp} --cpus 2 --append idle=nomwait" ;;
 	vmx-smp4 | svm-smp4) echo "--machine ${1%-smp4} --cpus 4 --append idle=nomwait" ;;

@@ -57,9 +57,9 @@ def common:
 	"unit = \(.[0].run.fingerprint | unit | quoted)",
 	"unit_note = \(.[0].run.fingerprint | unit_note | quoted)";
 
-# Runs of one kernel are repetitions, whatever their seeds: [{caption, runs}].
+# Runs of one kernel are repetitions, whatever their seeds, 6.1 before 6.12: [{caption, runs}].
 def by_kernel:
-	group_by(.run.fingerprint | kernel)
+	group_by(.run.fingerprint | [(.kernel // "" | [scan("[0-9]+") | tonumber]), kernel])
 	| (length > 1) as $several
 	| ((map(.[0].run.fingerprint.kernel) | unique | length) < length) as $alike
 	| map({runs: ., caption: (.[0].run.fingerprint | if $alike then ", " + kernel
@@ -177,6 +177,81 @@ def stages($id):
 	| if $classes == [] then "# no event: " + (map(.file) | join(", ") | clean)
 	else stage_graph($id; $classes[]) end;
 
+# --- across kernels ---
+
+# -0.5 -> -0.50 %
+def signed_percent: (. * 10000 | round) as $r | ($r | fabs) as $a
+	| (if $r < 0 then "-" else "+" end) + "\($a / 100 | floor).\($a % 100 | tostring | if length < 2 then "0" + . else . end) %";
+def short_kernel: .kernel // "unknown";
+
+# Several bars below a heading: [{heading, bars: [{name, value, text, note}]}], each group by its own scale.
+def bars_graph($name; $title; $note; $runs; $groups):
+	"reset session",
+	"name = \($name | quoted)",
+	"title = \($title | quoted)",
+	($runs | common),
+	"subtitle2 = \($note | quoted)",
+	"rows = \($groups | map(1.3 + (.bars | length)) | add)",
+	"groups = \($groups | length)",
+	"array heading[\($groups | length)] = [\($groups | map(.heading | quoted) | join(", "))]",
+	([$groups[].bars[]] | "bars = \(length)",
+		"array bar_name[\(length)] = [\(map(.name | quoted) | join(", "))]",
+		"array bar_text[\(length)] = [\(map(.text | quoted) | join(", "))]",
+		"array bar_note[\(length)] = [\(map(.note | quoted) | join(", "))]"),
+	"$heads << END",
+	(foreach $groups[] as $g ({next: 0}; {y: .next, next: (.next + 1.3 + ($g.bars | length))}; "\(.y)")),
+	"END",
+	"$bars << END",
+	(foreach $groups[] as $g ({next: 0}; {y: .next, next: (.next + 1.3 + ($g.bars | length)), g: $g};
+		.y as $y | (.g.bars | map(.value) | max) as $most | .g.bars as $b
+		| range($b | length) as $i | "\($y + 1 + $i) \($b[$i].value / $most) \($i + 1)")),
+	"END",
+	"load 'versions.gp'";
+
+def versions($id):
+	. as $runs | (.[0].run.fingerprint) as $f | by_kernel as $kernels
+	| [cases[] as $case
+		| [$kernels[] | .runs as $of | [$of | entries($case; "none", "detached") | select(. != [])][0] | select(. != null)
+			| {name: ($of[0].run.fingerprint | short_kernel), value: (map(.mean) | median)}]
+		| select(length > 1)
+		| {heading: $case, bars: [range(length) as $i | .[$i] + {
+			text: (.[$i].value | figure),
+			note: (if $i == 0 then "" else (.[$i].value / .[$i - 1].value - 1)
+				| signed_percent end)}]}]
+	| select(length > 0) as $groups
+	| bars_graph("versions-\($id)"; "\($f | vendor): guest's own clock from hit to hit, by kernel";
+		"means, BPF detached; each case by its own scale; right: against the kernel before"; $runs; $groups);
+
+# One stacked bar for each kernel.
+def stages_of($class):
+	[.[] | .run.stages[] | select({case, event, action} == $class)] as $stages
+	| ([$stages[] | select(.stage == "total") | .count] | add) as $n
+	| {n: $n, means: [stage_names[] as $s | ([$stages[] | select(.stage == $s) | .sum] | add // 0) / $n]};
+
+def stage_versions($id):
+	. as $runs | (.[0].run.fingerprint) as $f | by_kernel as $kernels
+	| ([.[] | .run.stages[] | select(.stage == "dispatch") | {case, event, action}] | unique)[] as $class
+	| [$kernels[] | .runs as $of | select([$of[].run.stages[] | select({case, event, action} == $class)] != [])
+		| ($of | stages_of($class)) + {name: ($of[0].run.fingerprint | short_kernel)}]
+	| select(length > 1) as $bars
+	| "reset session",
+	"name = \("stages-versions-\($class.case | file_name)\(if $class.action == "retry" or $class.action == "none" then "" else "-" + $class.action end)-\($id)" | file_name | quoted)",
+	"title = \("\(if $class.case == "" then $class.event else $class.case end), \($f | vendor): stages from VM exit to VM entry, by kernel" | quoted)",
+	($runs | common),
+	"subtitle2 = \("\($class.event) event answered \($class.action | ascii_upcase), means of n = \($bars | map(.n | thousands) | unique | join(", ")) events, BPF attached" | quoted)",
+	"most = \($bars | map(.means | add) | max)",
+	"set xtics (\(linear_ticks($bars | map(.means | add) | max)))",
+	"kernels = \($bars | length)",
+	"array kernel[\($bars | length)] = [\($bars | map(.name | quoted) | join(", "))]",
+	"array total_text[\($bars | length)] = [\($bars | map(.means | add | figure | quoted) | join(", "))]",
+	"stages = \(stage_names | length)",
+	"array stage[\(stage_names | length)] = [\(stage_names | map(quoted) | join(", "))]",
+	"$stages << END",
+	(range(stage_names | length) as $s
+		| (range($bars | length) as $k | $bars[$k].means | "\($k) \(.[:$s] | add // 0) \(.[:$s + 1] | add)"), "", ""),
+	"END",
+	"load 'stages-versions.gp'";
+
 # --- all ---
 
 # Sums of different kernels are no mean of anything: stages go by kernel, too.
@@ -193,4 +268,4 @@ group_by(.run.fingerprint | [machine_id, .cpu, .unit]) as $groups
 # the same kind of machine with another CPU is another machine
 | ($base + (if ([$ids[:$g][] | select(. == $base)] | length) == 0 then ""
 	else "-\([$ids[:$g][] | select(. == $base)] | length + 1)" end)) as $id
-| $groups[$g] | percentiles($id), stages_by_kernel($id)
+| $groups[$g] | percentiles($id), stages_by_kernel($id), versions($id), stage_versions($id)

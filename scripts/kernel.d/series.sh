@@ -49,6 +49,29 @@ cmd_tree()
 	say "kernel: $_dest: branch kvmi, $(git -C "$_dest" rev-list --count base..kvmi) patches on tag base"
 }
 
+# The series as others would put it on the source: git am, and quilt, which must come to the same.
+cmd_check_apply()
+{
+	command -v quilt >/dev/null || "$root/scripts/deps" series || exit 1
+	_dest=$cache/.apply-$$
+	prepare_tree "$_dest"
+	clone_source "$_dest"
+	git -C "$scratch" checkout -q -b kvmi base
+	for _patch in $(series); do
+		user_git -C "$scratch" am "$patches/$_patch" >"$cache/am.log" 2>&1 && ! grep -qE 'warning|error' "$cache/am.log" ||
+			fail "git am: $_patch is not clean: $(cause_in "$cache/am.log"); log: $cache/am.log"
+	done
+	printf 'ok      %s: git am: %d patches\n' "$version" "$(git -C "$scratch" rev-list --count base..kvmi)"
+	git -C "$scratch" checkout -q base
+	(cd "$scratch" && QUILT_PATCHES=$patches QUILT_SERIES=$series_dir/series QUILT_PC=$scratch/.git/quilt \
+		quilt --quiltrc - push -a --fuzz=0) >"$cache/quilt.log" 2>&1 ||
+		fail "quilt push -a: $(cause_in "$cache/quilt.log"); log: $cache/quilt.log"
+	git -C "$scratch" add -A
+	[ "$(git -C "$scratch" write-tree)" = "$(git -C "$scratch" rev-parse 'kvmi^{tree}')" ] ||
+		fail "quilt push -a makes another tree than git am"
+	printf 'ok      %s: quilt push -a: the same tree\n' "$version"
+}
+
 # --- back to patches ---------------------------------------------------------------------------------------
 
 changes_of()	# PATCH

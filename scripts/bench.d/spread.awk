@@ -3,18 +3,6 @@
 # Input: lines of run, machine, case, what, mean, n. Run names that end alike on two machines are one column.
 # A mean of less than a hundred is shown and not judged: an event case has a handful of exits that are no event.
 
-function median(row, n,	i, j, v, t)
-{
-	n = split(values[row], v, " ")
-	for (i = 2; i <= n; i++)
-		for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) {
-			t = v[j]
-			v[j] = v[j - 1]
-			v[j - 1] = t
-		}
-	return (v[int((n + 1) / 2)] + v[int((n + 2) / 2)]) / 2
-}
-
 function figure(x)
 {
 	return sprintf((x < 100000) ? "%.1f" : "%.0f", x)
@@ -47,7 +35,7 @@ END {
 			printf " %12s %9s\n", "median", "off by"
 		}
 		printf "%-18s %-28s", part[2], part[3]
-		middle = median(rows[r])
+		middle = median(values[rows[r]])
 		far = 0
 		for (c = 1; c <= nr_columns; c++) {
 			if (!((rows[r], columns[c]) in mean)) {

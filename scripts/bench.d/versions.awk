@@ -12,24 +12,6 @@ function rank(kernel,	part, n)
 	return part[1] * 1000000 + part[2] * 10000 + (n > 2 ? part[3] : 0)
 }
 
-function sorted(list, v,	n, i, j, t)
-{
-	n = split(list, v, " ")
-	for (i = 2; i <= n; i++)
-		for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) {
-			t = v[j]
-			v[j] = v[j - 1]
-			v[j - 1] = t
-		}
-	return n
-}
-
-function median(list,	v, n)
-{
-	n = sorted(list, v)
-	return (v[int((n + 1) / 2)] + v[int((n + 2) / 2)]) / 2
-}
-
 function spread(list,	v, n, m)
 {
 	n = sorted(list, v)

@@ -151,10 +151,10 @@ bench none spread --seeds "1 2 4" --machine vmx --max-spread 0.1
 check "and not within 0.1: status 1" status_is 1
 check "says which" grep -q 'int3 .*hit to hit.*1001\.0 .*1002\.0 .*1004\.0 .*1002\.0 .*too far' out
 printf 'r-seed1\tm\tc\tw\t1\t100\nr-seed2\tm\tc\tw\t9\t99\n' >few
-run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/spread.awk" few
+run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" few
 check "a mean of less than a hundred is not judged" both "status_is 0" "grep -q n.<.100 out"
 sed 's/99$/100/' few >enough
-run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/spread.awk" enough
+run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" enough
 check "a mean of a hundred is" status_is 1
 bench none ok --runs 4 --machine svm
 check "--runs 4 draws four seeds" [ "$(sed 's/.*--seed \([0-9]*\) .*/\1/' calls | sort -u | wc -l)" -eq 4 ]

@@ -238,8 +238,17 @@ static struct kvm_cpuid2 *cpuid_table(void)
 	struct kvm_cpuid2 *t = calloc(1, sizeof(*t) + MAX_ENTRIES * sizeof(t->entries[0]));
 
 	check(t != NULL);
-	t->nent = MAX_ENTRIES;
 	return t;
+}
+
+/* As KVM has it; older kernels fill in the entries and leave their number alone. */
+static void get_cpuid(int fd, struct kvm_cpuid2 *t)
+{
+	t->nent = MAX_ENTRIES;
+	if (ioctl(fd, KVM_GET_CPUID2, t))
+		fail("KVM_GET_CPUID2: %s", strerror(errno));
+	while (t->nent > 1 && !t->entries[t->nent - 1].function)
+		t->nent--;
 }
 
 /* The VMM gives the vCPU two leaves of its own; the table is as KVM has it then. */
@@ -247,8 +256,7 @@ static struct kvm_cpuid2 *set_up_cpuid(int fd, uint32_t eax)
 {
 	struct kvm_cpuid2 *t = cpuid_table();
 
-	if (ioctl(fd, KVM_GET_CPUID2, t))
-		fail("KVM_GET_CPUID2: %s", strerror(errno));
+	get_cpuid(fd, t);
 	check(t->nent + 2 <= MAX_ENTRIES);
 	t->entries[t->nent++] = (struct kvm_cpuid_entry2){
 		.function = OWN_LEAF,
@@ -268,9 +276,7 @@ static struct kvm_cpuid2 *set_up_cpuid(int fd, uint32_t eax)
 	};
 	if (ioctl(fd, KVM_SET_CPUID2, t))
 		fail("KVM_SET_CPUID2: %s", strerror(errno));
-	t->nent = MAX_ENTRIES;
-	if (ioctl(fd, KVM_GET_CPUID2, t))
-		fail("KVM_GET_CPUID2: %s", strerror(errno));
+	get_cpuid(fd, t);
 	return t;
 }
 

@@ -5,7 +5,7 @@
 
 KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report.o report_text.o \
 	report_json.o summary.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
-	names.o log.o)
+	names.o log.o whole_file.o)
 
 PROGS += build/tools/kvmi-lat
 
@@ -34,7 +34,7 @@ UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) build/tests/unit/test_cli
 build/tests/unit/test_hist: tests/unit/test_hist.c tools/hist.c
 build/tests/unit/test_pairing: tests/unit/test_pairing.c
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
-	tools/measurement.c tools/hist.c tools/names.c
+	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \
 	$(BPF_SKEL)
 

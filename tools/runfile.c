@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "names.h"
 #include "runfile.h"
+#include "whole_file.h"
 
 int run_init(struct run *run)
 {
@@ -115,14 +114,15 @@ static json_t *run_json(const struct run *run)
 }
 
 /* One line per element, so that a person and diff can find their way about. */
-static int dump(FILE *file, json_t *root)
+static int dump(FILE *file, const void *root)
 {
 	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
 	const char *key, *separator = "{\n";
 	json_t *value, *element;
 	size_t i;
 
-	json_object_foreach(root, key, value) {
+	/* A cast, because jansson's iterator wants to be able to change what it walks over. */
+	json_object_foreach((json_t *)root, key, value) {
 		fprintf(file, "%s\"%s\":", separator, key);
 		separator = ",\n";
 		if (!json_is_array(value) || !json_array_size(value) || !strcmp(key, "command")) {
@@ -138,57 +138,17 @@ static int dump(FILE *file, json_t *root)
 		fputs("\n]", file);
 	}
 	fputs("\n}\n", file);
-	return ferror(file) ? -EIO : 0;
-}
-
-static int dump_and_rename(json_t *root, const char *temp, const char *path)
-{
-	FILE *file;
-	mode_t mask;
-	int fd, err;
-
-	fd = mkstemp((char *)temp);
-	if (fd < 0)
-		return -errno;
-	mask = umask(0);
-	umask(mask);
-	fchmod(fd, 0666 & ~mask);
-	file = fdopen(fd, "w");
-	if (!file) {
-		err = -errno;
-		close(fd);
-		unlink(temp);
-		return err;
-	}
-	errno = 0;
-	err = dump(file, root);
-	if (!err && (fflush(file) || fsync(fd)))
-		err = -errno;
-	if (err == -EIO && errno)
-		err = -errno;
-	if (fclose(file) && !err)
-		err = -errno;
-	if (!err && rename(temp, path))
-		err = -errno;
-	if (err)
-		unlink(temp);
-	return err;
+	return 0;
 }
 
 int run_write(const struct run *run, const char *path)
 {
 	json_t *root = run_json(run);
-	char *temp;
 	int err;
 
 	if (!root)
 		return -ENOMEM;
-	if (asprintf(&temp, "%s.XXXXXX", path) < 0) {
-		json_decref(root);
-		return -ENOMEM;
-	}
-	err = dump_and_rename(root, temp, path);
-	free(temp);
+	err = whole_file_write(path, dump, root);
 	json_decref(root);
 	return err;
 }

@@ -4,14 +4,29 @@
 
 #include "hist.h"
 
-uint64_t hist_lower(unsigned int index)
+unsigned int hist_row(uint64_t value, unsigned int bits)
 {
 	unsigned int shift;
 
-	if (index < 2 * HIST_SUB_BUCKETS)
-		return index;
-	shift = index / HIST_SUB_BUCKETS - 1;
-	return (uint64_t)(index - shift * HIST_SUB_BUCKETS) << shift;
+	if (value < 1ULL << bits)
+		return value;
+	shift = hist_log2(value) - bits;
+	return (shift << bits) + (value >> shift);
+}
+
+uint64_t hist_row_lower(unsigned int row, unsigned int bits)
+{
+	unsigned int shift;
+
+	if (row < 2U << bits)
+		return row;
+	shift = (row >> bits) - 1;
+	return (uint64_t)(row - (shift << bits)) << shift;
+}
+
+uint64_t hist_lower(unsigned int index)
+{
+	return hist_row_lower(index, HIST_SUB_BITS);
 }
 
 uint64_t hist_upper(unsigned int index)

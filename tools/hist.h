@@ -20,6 +20,14 @@ struct hist {
 uint64_t hist_lower(unsigned int index);
 uint64_t hist_upper(unsigned int index);
 
+/*
+ * Rows are buckets taken together, 2^bits of them an octave, with bits up to HIST_SUB_BITS: no
+ * bucket lies in two rows, so that what is counted by rows is as exact as what is counted by
+ * buckets. The row a value is in, and the smallest value in a row.
+ */
+unsigned int hist_row(uint64_t value, unsigned int bits);
+uint64_t hist_row_lower(unsigned int row, unsigned int bits);
+
 void hist_add(struct hist *h, uint64_t value);
 void hist_merge(struct hist *h, const struct hist *from);
 void hist_merge_cpu(struct hist *h, const struct kvmi_lat_hist *from);

@@ -81,9 +81,38 @@ static void test_random_values_fall_between_the_bounds(void **state)
 	}
 }
 
-static uint64_t constant(void)
+static void test_rows_are_whole_buckets(void **state)
 {
-	return 28731;
+	(void)state;
+	for (unsigned int bits = 0; bits <= HIST_SUB_BITS; bits++) {
+		unsigned int row = 0;
+
+		for (unsigned int i = 0; i < HIST_NR_BUCKETS; i++) {
+			uint64_t lower = hist_lower(i);
+
+			/* A new row begins just where hist_row_lower() says that it does. */
+			if (lower == hist_row_lower(row + 1, bits))
+				row++;
+			assert_true(lower < hist_row_lower(row + 1, bits));
+			assert_int_equal(hist_row(lower, bits), row);
+			if (i < HIST_NR_BUCKETS - 1)
+				assert_int_equal(hist_row(hist_upper(i), bits), row);
+		}
+		assert_int_equal(row, ((HIST_MAX_BITS - bits + 1) << bits) - 1);
+	}
+	/* A row an octave: 0, 1, 2 to 3, 4 to 7 */
+	assert_true(hist_row(0, 0) == 0 && hist_row(1, 0) == 1 && hist_row(3, 0) == 2);
+	assert_true(hist_row_lower(3, 0) == 4 && hist_row_lower(41, 0) == LIMIT);
+}
+
+static double normal(void)
+{
+	return sqrt(-2 * log(1 - random_unit())) * cos(2 * M_PI * random_unit());
+}
+
+static uint64_t below_limit(double value)
+{
+	return value < LIMIT - 1 ? value : LIMIT - 1;
 }
 
 static uint64_t uniform(void)
@@ -93,7 +122,13 @@ static uint64_t uniform(void)
 
 static uint64_t exponential(void)
 {
-	return -log(1 - random_unit()) * 15000;
+	return below_limit(-log(1 - random_unit()) * 15000);
+}
+
+/* Half of it lies below 22026, and its tail reaches far. */
+static uint64_t lognormal(void)
+{
+	return below_limit(exp(10 + 1.25 * normal()));
 }
 
 static uint64_t two_modes(void)
@@ -102,11 +137,22 @@ static uint64_t two_modes(void)
 					: 900000 + random_bits() % 90000;
 }
 
+static uint64_t constant(void)
+{
+	return 28731;
+}
+
+/* Around the edges of octaves, where an index is easily one off. */
+static uint64_t near_powers_of_two(void)
+{
+	uint64_t value = (1ULL << random_bits() % (HIST_MAX_BITS + 1)) + random_bits() % 3;
+
+	return value <= LIMIT ? value - 1 : LIMIT - 1;
+}
+
 static uint64_t heavy_tail(void)
 {
-	double value = 1000 / pow(1 - random_unit(), 1.5);
-
-	return value < LIMIT - 1 ? value : LIMIT - 1;
+	return below_limit(1000 / pow(1 - random_unit(), 1.5));
 }
 
 static uint64_t all_octaves(void)
@@ -121,14 +167,22 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Sums are exact, and a percentile is in the bucket of the sample that it stands for. */
 static void test_percentiles_against_exact_samples(void **state)
 {
-	static uint64_t (*const distributions[])(void) = {constant,  uniform,	 exponential,
-							  two_modes, heavy_tail, all_octaves};
-	static const double quantiles[] = {0,	 0.001, 0.01, 0.1,   0.25,   0.5,
-					   0.75, 0.9,	0.99, 0.999, 0.9999, 1};
+	static const struct {
+		const char *name;
+		uint64_t (*draw)(void);
+	} distributions[] = {
+		{"uniform", uniform},	    {"exponential", exponential},
+		{"lognormal", lognormal},   {"two modes", two_modes},
+		{"constant", constant},	    {"near powers of two", near_powers_of_two},
+		{"heavy tail", heavy_tail}, {"all octaves", all_octaves},
+	};
+	static const double quantiles[] = {0,	0.001, 0.01, 0.1,   0.25,   0.5,     0.75,
+					   0.9, 0.95,  0.99, 0.999, 0.9999, 0.99999, 1};
 	enum { N = 100000 };
-	uint64_t *samples = malloc(N * sizeof(*samples));
+	uint64_t *samples = malloc(N * sizeof(*samples)), largest = 0;
 
 	(void)state;
 	assert_non_null(samples);
@@ -138,7 +192,7 @@ static void test_percentiles_against_exact_samples(void **state)
 
 		random_state = 42 + d;
 		for (int i = 0; i < N; i++) {
-			samples[i] = distributions[d]();
+			samples[i] = distributions[d].draw();
 			sum += samples[i];
 			hist_add(&h, samples[i]);
 		}
@@ -149,14 +203,19 @@ static void test_percentiles_against_exact_samples(void **state)
 		assert_true(hist_mean(&h) == (double)sum / N);
 		for (size_t q = 0; q < sizeof(quantiles) / sizeof(quantiles[0]); q++) {
 			int rank = ceil(quantiles[q] * N);
-			double exact = samples[rank ? rank - 1 : 0];
+			uint64_t exact = samples[rank ? rank - 1 : 0];
 			double got = hist_quantile(&h, quantiles[q]);
 
-			if (fabs(got - exact) > exact * 0.016)
-				fail_msg("distribution %zu, quantile %g: %g instead of %g", d,
-					 quantiles[q], got, exact);
+			if (got < hist_lower(hist_index(exact)) ||
+			    got > hist_upper(hist_index(exact)) || fabs(got - exact) > exact / 64.0)
+				fail_msg("%s, quantile %g: %g instead of %llu",
+					 distributions[d].name, quantiles[q], got,
+					 (unsigned long long)exact);
 		}
+		if (h.max > largest)
+			largest = h.max;
 	}
+	assert_true(largest == LIMIT - 1);
 	free(samples);
 }
 
@@ -210,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_every_bucket_contains_its_bounds),
 		cmocka_unit_test(test_buckets_are_narrow),
 		cmocka_unit_test(test_random_values_fall_between_the_bounds),
+		cmocka_unit_test(test_rows_are_whole_buckets),
 		cmocka_unit_test(test_percentiles_against_exact_samples),
 		cmocka_unit_test(test_merge_is_the_whole),
 		cmocka_unit_test(test_empty),

@@ -5,7 +5,7 @@
 
 KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report.o report_text.o \
 	report_json.o summary.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
-	names.o log.o whole_file.o)
+	names.o log.o whole_file.o filter.o report_hist.o)
 
 PROGS += build/tools/kvmi-lat
 

@@ -10,22 +10,30 @@
 #include "report.h"
 
 static const char report_help[] =
-	"Usage: kvmi-lat report [--json] [--case NAME] FILE...\n"
-	"       kvmi-lat report [--json] --pinned DIR\n"
+	"Usage: kvmi-lat report [OPTION...] FILE...\n"
+	"       kvmi-lat report [OPTION...] --pinned DIR\n"
 	"\n"
 	"Shows run files, or what pinned programs have collected since they were loaded.\n"
-	"\n"
-	"      --case NAME   only this case\n"
-	"      --json        JSON instead of a table; an array if there are several files\n"
-	"      --pinned DIR  read the maps pinned in DIR instead of a file\n"
-	"  -v, --verbose     more messages\n"
-	"  -h, --help        this text\n"
+	"\n" FILTER_HELP
+	"      --hist         histograms: the values in rows, with how many and a bar\n"
+	"      --json         JSON instead of a table; an array if there are several files\n"
+	"      --pinned DIR   read the maps pinned in DIR instead of a file\n"
+	"  -v, --verbose      more messages\n"
+	"  -h, --help         this text\n"
 	"\n"
 	"Examples:\n"
 	"  kvmi-lat report run.json\n"
 	"  kvmi-lat report --case int3_event_retry vmx.json svm.json\n"
+	"  kvmi-lat report --hist --event breakpoint --stage introspector run.json\n"
 	"  kvmi-lat report --json run.json | jq '.cases[].observer_cost'\n"
 	"  kvmi-lat report --pinned /sys/fs/bpf/lat\n";
+
+/* Histograms are asked for, but there is none. */
+static bool nothing_to_show(const struct run *run, const struct report_options *options)
+{
+	return (options->hist || filter_is_by_class(&options->filter)) &&
+	       !filter_count(&options->filter, run);
+}
 
 /* Shows one run, or appends it to list. */
 static int show(const struct run *run, const char *title, const struct report_options *options,
@@ -34,14 +42,20 @@ static int show(const struct run *run, const char *title, const struct report_op
 	json_t *object;
 	int err;
 
+	if (nothing_to_show(run, options)) {
+		log_error("%s: it has no such histogram; 'kvmi-lat report' without options shows "
+			  "which it has",
+			  title);
+		return -ENOENT;
+	}
 	if (options->json) {
-		object = report_json(run, title, options);
+		object = report_json(run, title, &options->filter);
 		err = object ? json_array_append_new(list, object) : -ENOENT;
 	} else {
 		err = report_text(run, title, options);
 	}
 	if (err == -ENOENT)
-		log_error("%s: it has no case %s", title, options->only_case);
+		log_error("%s: it has no case %s", title, options->filter.only_case);
 	return err;
 }
 
@@ -77,7 +91,9 @@ static int show_pinned(const char *dir, const struct report_options *options, js
 int cmd_report(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"case", required_argument, NULL, 'c'},	  {"json", no_argument, NULL, 'j'},
+		{"case", required_argument, NULL, 'c'},	  {"event", required_argument, NULL, 'e'},
+		{"action", required_argument, NULL, 'a'}, {"stage", required_argument, NULL, 's'},
+		{"hist", no_argument, NULL, 'H'},	  {"json", no_argument, NULL, 'j'},
 		{"pinned", required_argument, NULL, 'P'}, {"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},	  {},
 	};
@@ -87,9 +103,11 @@ int cmd_report(int argc, char **argv)
 	int option, err = 0;
 
 	while ((option = getopt_long(argc, argv, "vh", options, NULL)) != -1) {
+		if (filter_option(&how.filter, option, optarg))
+			continue;
 		switch (option) {
-		case 'c':
-			how.only_case = optarg;
+		case 'H':
+			how.hist = true;
 			break;
 		case 'j':
 			how.json = true;
@@ -111,6 +129,16 @@ int cmd_report(int argc, char **argv)
 	}
 	if ((optind == argc) == !pinned) {
 		log_error("report needs either run files or --pinned DIR");
+		json_decref(list);
+		return usage_error("report");
+	}
+	if (how.hist && how.json) {
+		log_error(
+			"report --hist is text: --json gives the figures, a run file the buckets");
+		json_decref(list);
+		return usage_error("report");
+	}
+	if (filter_check(&how.filter)) {
 		json_decref(list);
 		return usage_error("report");
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Shows a run as JSON: the figures of the table, all counters. */
+/* Shows a run as JSON: the figures of the table, all counters. results/summary-schema.json. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void set_guest(json_t *guest, const char *observer, const struct guest_fi
 	json_object_set_new(guest, observer, object);
 }
 
-static json_t *stages_json(const struct measurement *m)
+static json_t *stages_json(const struct measurement *m, const struct filter *filter)
 {
 	json_t *stages = json_array();
 
@@ -50,11 +50,13 @@ static json_t *stages_json(const struct measurement *m)
 		struct figures f = figures_of_hist(h);
 		json_t *stage;
 
-		if (!h->count)
+		if (!h->count || !filter_has_class(filter, id))
 			continue;
 		stage = json_pack("{s:s,s:s,s:s}", "event", name.event, "action", name.action,
 				  "stage", name.stage);
 		set_figures(stage, &f);
+		json_object_set_new(stage, "min", json_integer(h->min));
+		json_object_set_new(stage, "max", json_integer(h->max));
 		json_object_set_new(stage, "sum", json_integer(h->sum));
 		if (id >= CLASS_BREAKPOINT && id < CLASS_OTHER) {
 			unsigned int total = id - (id - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;
@@ -80,7 +82,7 @@ static json_t *counters_json(const struct measurement *m)
 	return counters;
 }
 
-static json_t *case_json(const struct case_summary *c)
+static json_t *case_json(const struct case_summary *c, const struct filter *filter)
 {
 	json_t *object = json_object(), *guest = json_object();
 
@@ -101,13 +103,13 @@ static json_t *case_json(const struct case_summary *c)
 					      "at_min", c->remainder.at_min, "spread",
 					      c->remainder.spread));
 	if (c->m) {
-		json_object_set_new(object, "stages", stages_json(c->m));
+		json_object_set_new(object, "stages", stages_json(c->m, filter));
 		json_object_set_new(object, "counters", counters_json(c->m));
 	}
 	return object;
 }
 
-json_t *report_json(const struct run *run, const char *title, const struct report_options *options)
+json_t *report_json(const struct run *run, const char *title, const struct filter *filter)
 {
 	struct case_summary *cases;
 	json_t *list = json_array();
@@ -119,16 +121,17 @@ json_t *report_json(const struct run *run, const char *title, const struct repor
 		return NULL;
 	}
 	for (unsigned int i = 0; i < nr; i++) {
-		if (!options->only_case || !strcmp(options->only_case, cases[i].name))
-			json_array_append_new(list, case_json(&cases[i]));
+		if (filter_has_case(filter, cases[i].name))
+			json_array_append_new(list, case_json(&cases[i], filter));
 	}
 	free(cases);
-	if (options->only_case && !json_array_size(list)) {
+	if (filter->only_case && !json_array_size(list)) {
 		json_decref(list);
 		return NULL;
 	}
-	return json_pack("{s:s,s:O,s:b,s:o?,s:o}", "run", title, "fingerprint", run->fingerprint,
-			 "kvmi_tracepoints", run->has_events, "recursion_misses",
+	return json_pack("{s:s,s:s,s:O,s:b,s:o?,s:o}", "schema", SUMMARY_SCHEMA, "run", title,
+			 "fingerprint", run->fingerprint, "kvmi_tracepoints", run->has_events,
+			 "recursion_misses",
 			 run->recursion_misses < 0 ? NULL : json_integer(run->recursion_misses),
 			 "cases", list);
 }

@@ -17,17 +17,26 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "unknown";
 }
 
-static bool is_instructions(const struct run *run)
+static void print_command(const json_t *command)
 {
-	return !strcmp(text_of(run->fingerprint, "unit"), "instructions");
+	int column = printf("  command ");
+	json_t *word;
+	size_t i;
+
+	json_array_foreach(command, i, word) {
+		const char *text = json_string_value(word) ? json_string_value(word) : "?";
+
+		if (i && column + 1 + strlen(text) > 100)
+			column = printf("\n          ") - 1;
+		column += printf(" %s", text);
+	}
+	putchar('\n');
 }
 
 static void print_header(const struct run *run, const char *title)
 {
 	const json_t *f = run->fingerprint, *build = json_object_get(f, "kernel_build");
 	const json_t *seed = json_object_get(f, "seed");
-	json_t *word;
-	size_t i;
 
 	printf("%s\n", title);
 	printf("  machine  %s: %s, %lld CPU(s), backend %s\n", text_of(f, "machine"),
@@ -35,23 +44,19 @@ static void print_header(const struct run *run, const char *title)
 	       text_of(f, "backend"));
 	printf("  kernel   %s", text_of(f, "kernel"));
 	if (json_is_object(build))
-		printf(" (source %s, series %.12s, config %.12s, %s)", text_of(build, "source"),
-		       text_of(build, "series"), text_of(build, "config"),
+		printf(" (source %s, series %.12s, config %.12s,\n           %s)",
+		       text_of(build, "source"), text_of(build, "series"), text_of(build, "config"),
 		       text_of(build, "compiler"));
 	printf("%s\n", run->has_events ? "" : ", no kvmi tracepoints: exits only");
-	if (is_instructions(run))
+	if (!strcmp(run_unit(run), "instructions"))
 		printf("  unit     instructions: path length on an emulated machine, never nanoseconds;\n"
 		       "           compares kernels and code paths on one vendor, never vendors\n");
 	else
 		printf("  unit     ns\n");
 	if (json_is_integer(seed))
 		printf("  seed     %lld\n", (long long)json_integer_value(seed));
-	if (json_array_size(run->command)) {
-		printf("  command ");
-		json_array_foreach(run->command, i, word)
-			printf(" %s", json_string_value(word) ? json_string_value(word) : "?");
-		putchar('\n');
-	}
+	if (json_array_size(run->command))
+		print_command(run->command);
 }
 
 /* One digit after the point while that says something. */
@@ -77,15 +82,15 @@ static void print_guest(const char *name, const char *observer, const struct gue
 	putchar('\n');
 }
 
-static void print_guests(const struct case_summary *cases, unsigned int nr, const char *only,
-			 const char *unit)
+static void print_guests(const struct case_summary *cases, unsigned int nr,
+			 const struct filter *filter, const char *unit)
 {
 	bool any = false;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		const struct case_summary *c = &cases[i];
 
-		if (only && strcmp(only, c->name))
+		if (!filter_has_case(filter, c->name))
 			continue;
 		if (!c->skipped && !c->none.repetitions && !c->detached.repetitions &&
 		    !c->attached.repetitions)
@@ -128,7 +133,18 @@ static void print_class_header(const struct case_summary *c, const char *what, c
 	       "share");
 }
 
-static void print_stages(const struct case_summary *c, const char *unit)
+/* Of those of a breakpoint, which begin with class base. */
+static bool has_a_stage(const struct filter *filter, unsigned int base)
+{
+	for (unsigned int i = 0; i < NR_STAGES; i++) {
+		if (filter_has_class(filter, base + i))
+			return true;
+	}
+	return false;
+}
+
+static void print_stages(const struct case_summary *c, const struct filter *filter,
+			 const char *unit)
 {
 	const struct hist *hists = c->m->hists;
 	char what[64];
@@ -136,23 +152,25 @@ static void print_stages(const struct case_summary *c, const char *unit)
 	for (unsigned int action = 0; action < KVMI_LAT_NR_ACTIONS; action++) {
 		unsigned int base = CLASS_BREAKPOINT + action * NR_STAGES;
 
-		if (!hists[base + STAGE_TOTAL].count)
+		if (!hists[base + STAGE_TOTAL].count || !has_a_stage(filter, base))
 			continue;
 		snprintf(what, sizeof(what), "breakpoint event answered %s", action_names[action]);
 		print_class_header(c, what, unit);
-		for (unsigned int i = 0; i < NR_STAGES; i++)
-			print_class(base + i, stage_names[i], &hists[base + i],
-				    hists[base + STAGE_TOTAL].sum);
+		for (unsigned int i = 0; i < NR_STAGES; i++) {
+			if (filter_has_class(filter, base + i))
+				print_class(base + i, stage_names[i], &hists[base + i],
+					    hists[base + STAGE_TOTAL].sum);
+		}
 	}
 	for (unsigned int id = CLASS_OTHER; id < NR_CLASSES; id++) {
-		if (!hists[id].count)
+		if (!hists[id].count || !filter_has_class(filter, id))
 			continue;
 		snprintf(what, sizeof(what), "%s event answered %s", class_name(id).event,
 			 class_name(id).action);
 		print_class_header(c, what, unit);
 		print_class(id, "total", &hists[id], 0);
 	}
-	if (hists[CLASS_EXIT].count) {
+	if (hists[CLASS_EXIT].count && filter_has_class(filter, CLASS_EXIT)) {
 		print_class_header(c, "exits that are no event", unit);
 		print_class(CLASS_EXIT, "total", &hists[CLASS_EXIT], 0);
 	}
@@ -210,9 +228,33 @@ static void print_counters(const struct case_summary *c)
 	}
 }
 
+static void print_hists(const struct case_summary *c, const struct filter *filter, const char *unit)
+{
+	for (unsigned int class = 0; class < NR_CLASSES; class ++) {
+		if (c->m->hists[class].count && filter_has_class(filter, class))
+			report_hist(c->name, class, &c->m->hists[class], unit);
+	}
+}
+
+/* The case's clock and counters belong to all of its stages: they are shown only with all. */
+static void print_case(const struct case_summary *c, const struct report_options *options,
+		       const char *unit)
+{
+	if (options->hist) {
+		print_hists(c, &options->filter, unit);
+		return;
+	}
+	print_stages(c, &options->filter, unit);
+	if (filter_is_by_class(&options->filter))
+		return;
+	print_remainder(c);
+	print_counters(c);
+}
+
 int report_text(const struct run *run, const char *title, const struct report_options *options)
 {
-	const char *unit = is_instructions(run) ? "instructions" : "ns";
+	const char *unit = run_unit(run);
+	bool whole = !options->hist && !filter_is_by_class(&options->filter);
 	struct case_summary *cases;
 	unsigned int nr, shown = 0;
 
@@ -220,21 +262,19 @@ int report_text(const struct run *run, const char *title, const struct report_op
 	if (!cases)
 		return -ENOMEM;
 	print_header(run, title);
-	print_guests(cases, nr, options->only_case, unit);
+	if (whole)
+		print_guests(cases, nr, &options->filter, unit);
 	for (unsigned int i = 0; i < nr; i++) {
-		if (options->only_case && strcmp(options->only_case, cases[i].name))
+		if (!filter_has_case(&options->filter, cases[i].name))
 			continue;
 		shown++;
-		if (!cases[i].m)
-			continue;
-		print_stages(&cases[i], unit);
-		print_remainder(&cases[i]);
-		print_counters(&cases[i]);
+		if (cases[i].m)
+			print_case(&cases[i], options, unit);
 	}
-	if (run->recursion_misses < 0)
+	if (whole && run->recursion_misses < 0)
 		printf("\nrecursion misses: this kernel does not count them\n");
-	else
+	else if (whole)
 		printf("\nrecursion misses: %lld\n", run->recursion_misses);
 	free(cases);
-	return options->only_case && !shown ? -ENOENT : 0;
+	return options->filter.only_case && !shown ? -ENOENT : 0;
 }

@@ -56,6 +56,13 @@ struct run_case *run_case(struct run *run, const char *name)
 	return &cases[run->nr_cases++];
 }
 
+const char *run_unit(const struct run *run)
+{
+	const char *unit = json_string_value(json_object_get(run->fingerprint, "unit"));
+
+	return unit && !strcmp(unit, "instructions") ? "instructions" : "ns";
+}
+
 /* Writing */
 
 static json_t *stage_json(const char *name, unsigned int class, const struct hist *h)

@@ -31,6 +31,9 @@ void run_free(struct run *run);
 /* The case of that name, which is added if there is none: NULL if memory is short. */
 struct run_case *run_case(struct run *run, const char *name);
 
+/* "ns" or "instructions": what one nanosecond of the machine's clock stands for. */
+const char *run_unit(const struct run *run);
+
 /* Writes it beside the file and renames it there: the file is whole or not there at all. */
 int run_write(const struct run *run, const char *path);
 

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
 
 kvmi_lat=$PWD/build/tools/kvmi-lat
+sample=$PWD/tests/unit/sample-run.json
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat cli.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 passed=0
@@ -56,6 +57,34 @@ done
 expect "report without a file" 2 "No such file" "$kvmi_lat" report nothing.json
 echo '{"schema":' >cut.json
 expect "report of a truncated file" 2 "cut.json: it ends too early" "$kvmi_lat" report cut.json
+cp "$sample" sample.json
+expect "report of one stage" 0 " wake " "$kvmi_lat" report --stage wake sample.json
+cp out shown
+expect "which leaves out the others" 1 "" grep -E "build|dispatch|observer|recursion" shown
+expect "report of an event that is none" 2 "choose one of exit, breakpoint" "$kvmi_lat" report --event x sample.json
+expect "report of a stage that is none" 2 "choose one of total, dispatch" "$kvmi_lat" report --stage x sample.json
+expect "report of an action that is none" 2 "choose one of none, continue" "$kvmi_lat" report --action x sample.json
+expect "report of an event that is not there" 2 "no such histogram" "$kvmi_lat" report --event unhook sample.json
+expect "report as JSON of one stage" 0 '"stage": "wake"' "$kvmi_lat" report --json --stage wake sample.json
+cp out shown
+expect "which has no other" 0 1 grep -c '"stage":' shown
+expect "histograms and JSON" 2 "is text" "$kvmi_lat" report --hist --json sample.json
+expect "histograms" 0 "breakpoint event answered retry: introspector, ns" "$kvmi_lat" report --hist sample.json
+cp out shown
+expect "values beyond the last bucket" 0 "1090921693184 to           ...  1  11.1 % |@" cat shown
+expect "no line of them is wider than 100 columns" 0 "" awk 'length($0) > 100 { exit 1 }' shown
+# What the rows left out are empty: those shown add up to n.
+expect "no value is missing in them" 0 "9 histograms, 7014 values" awk '
+	function over() { if (n != sum) print name ": " sum " of " n; all += sum; nr += n > 0 }
+	/^  n / { over(); n = $2 + 0; sum = 0 }
+	/^ *[0-9]+ to +[0-9.]+ +[0-9]+ / { sum += $4 }
+	/ event answered | exits / { name = $0 }
+	END { over(); print nr " histograms, " all " values" }' shown
+expect "a filtered one" 0 "n 5, mean 4000.0" "$kvmi_lat" report --hist --event hypercall \
+	--action continue --stage total --case int3 sample.json
+cp out shown
+expect "and no other" 0 1 grep -c mean shown
+
 expect "record into nowhere" 2 "cannot write no/where" "$kvmi_lat" record -o no/where -- true
 expect "record of no process" 2 "no process id" "$kvmi_lat" record -p x -- true
 expect "pinned nowhere" 2 "bpftool prog loadall" "$kvmi_lat" report --pinned "$dir/pins"

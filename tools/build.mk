@@ -5,7 +5,8 @@
 
 KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report.o report_text.o \
 	report_json.o summary.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
-	names.o log.o whole_file.o filter.o report_hist.o)
+	names.o log.o whole_file.o filter.o report_hist.o \
+	export.o export_csv.o export_hgrm.o export_prometheus.o)
 
 PROGS += build/tools/kvmi-lat
 
@@ -29,7 +30,8 @@ build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
 KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_runfile \
 	test_bpf)
-UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) build/tests/unit/test_cli
+KVMI_LAT_CLI_TESTS := $(addprefix build/tests/unit/, test_cli test_export)
+UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) $(KVMI_LAT_CLI_TESTS)
 
 build/tests/unit/test_hist: tests/unit/test_hist.c tools/hist.c
 build/tests/unit/test_pairing: tests/unit/test_pairing.c
@@ -44,7 +46,7 @@ $(KVMI_LAT_UNIT_TESTS): $(wildcard tools/*.h bpf/*.h)
 	$(Q)$(CC) $(ALL_CFLAGS) -I tools -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$(LDFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lbpf -ljansson -lm
 
-build/tests/unit/test_cli: tests/unit/test_cli.sh build/tools/kvmi-lat
+$(KVMI_LAT_CLI_TESTS): build/tests/unit/%: tests/unit/%.sh build/tools/kvmi-lat
 	$(call msg,COPY,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)install -m 755 $< $@

@@ -15,6 +15,7 @@ static const char main_help[] =
 	"\n"
 	"  record  run a command, time what happens meanwhile, write a run file\n"
 	"  report  show a run file, or what pinned programs have collected\n"
+	"  export  write it for other programs: CSV, JSON, HdrHistogram, Prometheus\n"
 	"  attach  attach programs that bpftool has loaded and pinned\n"
 	"  detach  detach them again\n"
 	"\n"
@@ -24,6 +25,7 @@ static const char main_help[] =
 	"Examples:\n"
 	"  kvmi-lat record -o run.json -- kvmi-bench\n"
 	"  kvmi-lat report run.json\n"
+	"  kvmi-lat export --format csv -o run.csv run.json\n"
 	"  bpftool prog loadall kvmi_lat.bpf.o /sys/fs/bpf/lat pinmaps /sys/fs/bpf/lat\n"
 	"  kvmi-lat attach --pinned /sys/fs/bpf/lat\n"
 	"  kvmi-lat report --pinned /sys/fs/bpf/lat\n";
@@ -32,10 +34,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"record", cmd_record},
-	{"report", cmd_report},
-	{"attach", cmd_attach},
-	{"detach", cmd_detach},
+	{"record", cmd_record}, {"report", cmd_report}, {"export", cmd_export},
+	{"attach", cmd_attach}, {"detach", cmd_detach},
 };
 
 int usage_error(const char *command)
@@ -64,6 +64,6 @@ int main(int argc, char **argv)
 	if (*name)
 		log_error("there is no command %s", name);
 	else
-		log_error("which command? record, report, attach or detach");
+		log_error("which command? record, report, export, attach or detach");
 	return usage_error("");
 }

@@ -51,8 +51,10 @@ for file in $published tests/unit/sample-run.json; do
 	n=$((n + 1))
 	"$kvmi_lat" report --json "$file" >"$tmp/summary.$n.json" || echo "{}" >"$tmp/summary.$n.json"
 done
+"$kvmi_lat" export --format json --stage total tests/unit/sample-run.json >"$tmp/summary.0.json" ||
+	echo "{}" >"$tmp/summary.0.json"
 run valid $summary_schema "$tmp"/summary.*.json
-check "report --json is what summary-schema.json says" status_is 0
+check "report --json and export --format json are what summary-schema.json says" status_is 0
 check "a summary without its unit's name is found" damaged $summary_schema "$tmp/summary.1.json" '.fingerprint.unit = "s"'
 check "a stage without its sum is found" damaged $summary_schema "$tmp/summary.1.json" 'del(.cases[0].stages[0].sum)'
 

@@ -49,7 +49,7 @@ expect "help" 0 "kvmi-lat record -o run.json" "$kvmi_lat" --help
 expect "version" 0 "kvmi-lat 0." "$kvmi_lat" --version
 expect "no command" 2 "which command" "$kvmi_lat"
 expect "unknown command" 2 "no command frobnicate" "$kvmi_lat" frobnicate
-for command in record report attach detach; do
+for command in record report export attach detach; do
 	expect "$command --help" 0 "Example" "$kvmi_lat" $command --help
 	expect "$command without arguments" 2 "--help" "$kvmi_lat" $command
 	expect "$command with an unknown option" 2 "--help" "$kvmi_lat" $command --frobnicate

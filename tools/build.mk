@@ -28,13 +28,15 @@ build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lZydis $(LIBKVMI_LIBS)
 
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
-KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_runfile \
-	test_bpf)
+KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_pairing_property \
+	test_runfile test_bpf)
 KVMI_LAT_CLI_TESTS := $(addprefix build/tests/unit/, test_cli test_export)
 UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) $(KVMI_LAT_CLI_TESTS)
 
 build/tests/unit/test_hist: tests/unit/test_hist.c tools/hist.c
 build/tests/unit/test_pairing: tests/unit/test_pairing.c
+build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
+	tests/unit/sequences.c tests/unit/sequences.h
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \

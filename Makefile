@@ -59,7 +59,7 @@ HELP := \
 '  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
 '  make host-check     what stands between this machine, as it is booted, and make bench on it' \
 '  make results        measures and draws anew what results/ and the README show' \
-'  make install        kvmi-lat, kvmi-trace, kvmi-bench and manuals below PREFIX (/usr/local)' \
+'  make install        kvmi-lat, kvmi-trace, kvmi-bench, manuals, completion below PREFIX (/usr/local)' \
 '  make clean          removes build/; scripts/kernel clean empties the cache of kernels' \
 '' \
 '  V=1 shows the commands.'
@@ -162,8 +162,8 @@ build/%.o: %.S
 
 PREFIX ?= /usr/local
 
-.PHONY: install
-install: $(PROGS)
+.PHONY: install install-completion
+install: $(PROGS) install-completion
 	$(Q)install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1"
 	$(Q)install -d "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
 	$(Q)install -m 755 build/tools/kvmi-lat build/tools/kvmi-trace build/bench/kvmi-bench \
@@ -171,6 +171,13 @@ install: $(PROGS)
 	$(Q)install -m 644 tools/kvmi-lat.1 tools/kvmi-trace.1 bench/kvmi-bench.1 \
 		"$(DESTDIR)$(PREFIX)/share/man/man1"
 	$(Q)install -m 644 build/bpf/kvmi_lat.bpf.o "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
+
+# bash looks for a file by the name of the command.
+COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+install-completion:
+	$(Q)install -d "$(COMPLETIONS)"
+	$(Q)install -m 644 tools/completion.bash "$(COMPLETIONS)/kvmi-lat"
+	$(Q)ln -sf kvmi-lat "$(COMPLETIONS)/kvmi-trace"
 
 .PHONY: clean
 clean:

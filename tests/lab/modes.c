@@ -214,7 +214,7 @@ void modes_enter(struct lab *l, enum mode mode, const void *label, uint32_t base
 {
 	unsigned int cpl = modes_info(mode, base).cpl;
 	struct kvm_regs regs = {.rflags = 0x202 | (cpl ? IOPL_3 : 0)};
-	struct kvm_sregs s;
+	struct kvm_sregs s, unpaged;
 
 	/* From the usual state, whatever was before. */
 	check_eq(vmm_vcpu_start(l->v, 0), 0);
@@ -226,6 +226,14 @@ void modes_enter(struct lab *l, enum mode mode, const void *label, uint32_t base
 		put_descriptor(l, s.cs.selector, s.cs);
 		set_protected(&s, mode, cpl);
 	}
+	/*
+	 * With paging off in between, as a guest has to do it: KVM 5.10 goes on with the page
+	 * tables of long mode otherwise.
+	 */
+	unpaged = s;
+	unpaged.cr0 &= ~CR0_PG_WP;
+	if (!is_long(mode))
+		check_eq(vmm_set_sregs(l->v, &unpaged), 0);
 	check_eq(vmm_set_sregs(l->v, &s), 0);
 
 	regs.rip = modes_rip(mode, label, base);

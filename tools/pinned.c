@@ -13,6 +13,8 @@
 #include "log.h"
 #include "pinned.h"
 
+#define DETACH_TIMEOUT_MS 2000
+
 static const char attach_help[] =
 	"Usage: kvmi-lat attach --pinned DIR\n"
 	"\n"
@@ -148,6 +150,37 @@ static bool is_attached(const char *dir)
 	return false;
 }
 
+/* A pinned link's id: 0 if there is none. */
+static __u32 link_id(const char *path)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		info.id = 0;
+	close(fd);
+	return info.id;
+}
+
+/*
+ * The kernel frees a link some time after its last name is gone, and until then its program goes
+ * on counting: up to a grace period of RCU.
+ */
+static void wait_for_end(__u32 id)
+{
+	for (int ms = 0; id && ms < DETACH_TIMEOUT_MS; ms++) {
+		int fd = bpf_link_get_fd_by_id(id);
+
+		if (fd < 0)
+			return;
+		close(fd);
+		usleep(1000);
+	}
+}
+
 /* kvm_exit goes first, as in hooks_detach(). */
 static int unpin_links(const char *dir)
 {
@@ -155,8 +188,13 @@ static int unpin_links(const char *dir)
 	int err = 0;
 
 	for (int i = NR_HOOKS - 1; i >= 0; i--) {
+		__u32 id;
+
 		link_path(path, sizeof(path), dir, i);
-		if (unlink(path) && errno != ENOENT) {
+		id = link_id(path);
+		if (!unlink(path)) {
+			wait_for_end(id);
+		} else if (errno != ENOENT) {
 			err = -errno;
 			log_error("cannot remove %s: %s", path, strerror(errno));
 		}

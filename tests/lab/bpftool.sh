@@ -29,6 +29,10 @@ skip()	# NAME REASON
 	echo "ok $count - $1 # SKIP $2"
 }
 
+# What 5.10 does not count is null.
+no_misses=0
+case $(uname -r) in 5.10.*) no_misses= ;; esac
+
 report()
 {
 	kvmi-lat report --json --pinned $dir >/tmp/report.json
@@ -60,7 +64,7 @@ counts()	# EVENTS
 	same "timed" "$(timed)" "$1" &&
 	same "unpaired" "$(counter unpaired)" 0 &&
 	same "dropped" "$(counter dropped)" 0 &&
-	same "recursion_misses" "$(counter recursion_misses)" 0
+	same "recursion_misses" "$(counter recursion_misses)" "$no_misses"
 }
 
 exits_seen()

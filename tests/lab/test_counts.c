@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +77,20 @@ static json_int_t integer(json_t *object, const char *key)
 	if (!json_is_integer(value))
 		fail("the run file has no number %s where one is expected", key);
 	return json_integer_value(value);
+}
+
+/* -1 where the kernel does not count them: that is 5.10. */
+static json_int_t recursion_misses(json_t *run)
+{
+	json_t *counters = json_object_get(run, "counters");
+	struct utsname kernel;
+
+	if (!json_is_null(json_object_get(counters, "recursion_misses")))
+		return integer(counters, "recursion_misses");
+	check_eq(uname(&kernel), 0);
+	if (strncmp(kernel.release, "5.10.", 5))
+		fail("recursion misses are unknown on %s, which counts them", kernel.release);
+	return -1;
 }
 
 static bool is(json_t *object, const char *key, const char *want)
@@ -147,7 +162,7 @@ static void test_nothing_lost(void)
 	     lab_is_svm() ? "svm" : "vmx", guest, tool, perf,
 	     (long long)counter_sum(run, "bp_send"), samples,
 	     (long long)counter_sum(run, "unpaired"), (long long)counter_sum(run, "dropped"),
-	     (long long)integer(json_object_get(run, "counters"), "recursion_misses"));
+	     (long long)recursion_misses(run));
 	check_eq(guest, HITS);
 	check_eq(tool, HITS);
 	check_eq(perf, HITS);
@@ -171,7 +186,8 @@ static void test_nothing_wrong(void)
 				fail("%s of case '%s': %lld", counters[i], name,
 				     (long long)integer(of_case, counters[i]));
 	}
-	check_eq(integer(json_object_get(run, "counters"), "recursion_misses"), 0);
+	if (recursion_misses(run) > 0)
+		fail("recursion misses: %lld", (long long)recursion_misses(run));
 }
 
 /* Kept apart, and the same to the nanosecond. */

@@ -29,7 +29,7 @@ build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
 
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
 KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_pairing_property \
-	test_runfile test_bpf)
+	test_runfile test_bpf test_rank)
 KVMI_LAT_CLI_TESTS := $(addprefix build/tests/unit/, test_cli test_export)
 UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) $(KVMI_LAT_CLI_TESTS)
 
@@ -39,6 +39,7 @@ build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 	tests/unit/sequences.c tests/unit/sequences.h
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c
+build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \
 	$(BPF_SKEL)
 

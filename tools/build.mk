@@ -5,7 +5,7 @@
 
 KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report.o report_text.o \
 	report_json.o summary.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
-	names.o log.o whole_file.o filter.o report_hist.o \
+	names.o log.o whole_file.o filter.o report_hist.o rank.o runfile_check.o \
 	export.o export_csv.o export_hgrm.o export_prometheus.o)
 
 PROGS += build/tools/kvmi-lat
@@ -38,7 +38,8 @@ build/tests/unit/test_pairing: tests/unit/test_pairing.c
 build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 	tests/unit/sequences.c tests/unit/sequences.h
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
-	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c
+	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c tools/rank.c \
+	tools/runfile_check.c
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \
 	$(BPF_SKEL)

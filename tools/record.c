@@ -16,6 +16,7 @@
 #include "fingerprint.h"
 #include "log.h"
 #include "observer.h"
+#include "runfile_check.h"
 
 static const char record_help[] =
 	"Usage: kvmi-lat record [-o FILE] [-p PID] [-v] [--] COMMAND [ARG...]\n"
@@ -187,6 +188,7 @@ static int take_entries(struct session *s)
 {
 	json_t *root, *entries;
 	json_error_t error;
+	char why[200];
 
 	if (access(s->entries_path, F_OK))
 		return 0;
@@ -196,6 +198,12 @@ static int take_entries(struct session *s)
 		log_error(
 			"the command left entries that are no JSON of the form {\"entries\":[...]}%s%s",
 			root ? "" : ": ", root ? "" : error.text);
+		json_decref(root);
+		return -EINVAL;
+	}
+	/* What could not be read back is not written. */
+	if (check_entries(entries, why, sizeof(why)) || check_strings(entries, why, sizeof(why))) {
+		log_error("of the entries the command left none is kept: %s", why);
 		json_decref(root);
 		return -EINVAL;
 	}

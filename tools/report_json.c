@@ -10,7 +10,7 @@
 
 static json_t *number(double value)
 {
-	return isnan(value) ? json_null() : json_real(value);
+	return isfinite(value) ? json_real(value) : json_null();
 }
 
 static void set_figures(json_t *object, const struct figures *f)
@@ -62,7 +62,7 @@ static json_t *stages_json(const struct measurement *m, const struct filter *fil
 			unsigned int total = id - (id - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;
 
 			json_object_set_new(stage, "share",
-					    json_real((double)h->sum / m->hists[total].sum));
+					    number((double)h->sum / m->hists[total].sum));
 		}
 		json_array_append_new(stages, stage);
 	}
@@ -94,14 +94,15 @@ static json_t *case_json(const struct case_summary *c, const struct filter *filt
 	set_guest(guest, "attached", &c->attached);
 	json_object_set_new(object, "guest", guest);
 	if (c->has_cost)
-		json_object_set_new(
-			object, "observer_cost",
-			json_pack("{s:f,s:f}", "mean", c->cost, "share", c->cost_share));
+		json_object_set_new(object, "observer_cost",
+				    json_pack("{s:o,s:o}", "mean", number(c->cost), "share",
+					      number(c->cost_share)));
 	if (c->has_remainder)
 		json_object_set_new(object, "remainder",
-				    json_pack("{s:f,s:f,s:f}", "at_mean", c->remainder.at_mean,
-					      "at_min", c->remainder.at_min, "spread",
-					      c->remainder.spread));
+				    json_pack("{s:o,s:o,s:o}", "at_mean",
+					      number(c->remainder.at_mean), "at_min",
+					      number(c->remainder.at_min), "spread",
+					      number(c->remainder.spread)));
 	if (c->m) {
 		json_object_set_new(object, "stages", stages_json(c->m, filter));
 		json_object_set_new(object, "counters", counters_json(c->m));

@@ -17,6 +17,13 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "unknown";
 }
 
+/* A command may well have lines of a script among its words; what else is in there, who knows. */
+static void print_word(const char *word)
+{
+	for (; word && *word; word++)
+		putchar(*word >= 0 && *word < ' ' ? ' ' : *word == '\177' ? '?' : *word);
+}
+
 static void print_command(const json_t *command)
 {
 	int column = printf("  command ");
@@ -28,7 +35,9 @@ static void print_command(const json_t *command)
 
 		if (i && column + 1 + strlen(text) > 100)
 			column = printf("\n          ") - 1;
-		column += printf(" %s", text);
+		putchar(' ');
+		print_word(text);
+		column += 1 + strlen(text);
 	}
 	putchar('\n');
 }

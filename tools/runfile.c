@@ -8,6 +8,7 @@
 
 #include "names.h"
 #include "runfile.h"
+#include "runfile_check.h"
 #include "whole_file.h"
 
 int run_init(struct run *run)
@@ -181,7 +182,9 @@ static int read_number(struct reader *r, const json_t *object, const char *key, 
 {
 	json_t *number = json_object_get(object, key);
 
-	if (!json_is_integer(number) || json_integer_value(number) < 0)
+	/* A sum may be as large as it gets: check_hist() holds it against the others. */
+	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+	    (json_integer_value(number) > RUN_MOST && strcmp(key, "sum")))
 		return wrong(r, "\"%s\" is not a number from 0 up", key);
 	*value = json_integer_value(number);
 	return 0;
@@ -189,6 +192,7 @@ static int read_number(struct reader *r, const json_t *object, const char *key, 
 
 static int read_buckets(struct reader *r, const json_t *buckets, struct hist *h)
 {
+	json_int_t before = -1;
 	json_t *pair;
 	size_t i;
 
@@ -199,13 +203,14 @@ static int read_buckets(struct reader *r, const json_t *buckets, struct hist *h)
 		json_int_t count = json_integer_value(json_array_get(pair, 1));
 
 		if (json_array_size(pair) != 2 || index < 0 || index >= HIST_NR_BUCKETS ||
-		    count <= 0)
+		    count <= 0 || count > RUN_MOST)
 			return wrong(r, "a stage has a bucket that is none");
-		h->buckets[index] += count;
+		if (index <= before)
+			return wrong(r, "a stage's buckets are not in order, each once");
+		h->buckets[index] = count;
+		before = index;
 	}
-	if (!hist_consistent(h))
-		return wrong(r, "a stage's buckets do not add up to its count");
-	return 0;
+	return check_hist(h, r->why, r->size);
 }
 
 static int read_stage(struct reader *r, struct run *run, const json_t *stage)
@@ -231,9 +236,22 @@ static int read_stage(struct reader *r, struct run *run, const json_t *stage)
 	c = run_case(run, name);
 	if (!c)
 		return -ENOMEM;
+	if (run->nr_cases > RUN_MOST_CASES)
+		return wrong(r, "it has more than %d cases", RUN_MOST_CASES);
 	if (c->m->hists[class].count)
 		return wrong(r, "stage %s of %s, %s is there twice", stage_name, event, action);
 	c->m->hists[class] = h;
+	return 0;
+}
+
+/* What is computed from the others is in the file for other readers' sake. */
+static int check_sum(struct reader *r, const json_t *counters, const char *key, json_int_t is)
+{
+	const json_t *value = json_object_get(counters, key);
+
+	if (!json_is_integer(value) || json_integer_value(value) != is)
+		return wrong(r, "\"%s\" is not what the other counters make it: %lld", key,
+			     (long long)is);
 	return 0;
 }
 
@@ -249,13 +267,17 @@ static int read_counters(struct reader *r, struct run *run, const json_t *counte
 		struct run_case *c;
 
 		if (!strcmp(name, "recursion_misses") && !json_is_object(value)) {
-			if (json_is_integer(value))
+			if (json_is_integer(value) && json_integer_value(value) >= 0)
 				run->recursion_misses = json_integer_value(value);
+			else if (!json_is_null(value))
+				return wrong(r, "\"%s\" is not a number from 0 up", name);
 			continue;
 		}
 		c = run_case(run, name);
 		if (!c)
 			return -ENOMEM;
+		if (run->nr_cases > RUN_MOST_CASES)
+			return wrong(r, "it has more than %d cases", RUN_MOST_CASES);
 		if (read_number(r, value, "exits", &c->m->exits) ||
 		    read_number(r, value, "in_flight", &c->m->in_flight))
 			return -EINVAL;
@@ -263,6 +285,10 @@ static int read_counters(struct reader *r, struct run *run, const json_t *counte
 			if (read_number(r, value, counter_names[i].name, &c->m->counters[i]))
 				return -EINVAL;
 		}
+		if (check_sum(r, value, "unpaired", measurement_unpaired(c->m)) ||
+		    check_sum(r, value, "dropped", measurement_dropped(c->m)) ||
+		    check_sum(r, value, "unaccounted", measurement_unaccounted(c->m)))
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -282,7 +308,7 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 {
 	const char *schema = json_string_value(json_object_get(root, "schema"));
 	const json_t *histogram = json_object_get(root, "histogram");
-	json_t *stages = json_object_get(root, "stages"), *stage, *entry;
+	json_t *stages = json_object_get(root, "stages"), *stage;
 	uint64_t sub_buckets, buckets;
 	size_t i;
 	int err;
@@ -296,10 +322,12 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 	    take(r, root, "entries", JSON_ARRAY, &run->entries))
 		return -EINVAL;
 	run->has_events = json_is_true(json_object_get(root, "kvmi_tracepoints"));
-	json_array_foreach(run->entries, i, entry) {
-		if (!json_is_string(json_object_get(entry, "case")))
-			return wrong(r, "entry %zu names no case", i);
-	}
+	if (check_strings(run->fingerprint, r->why, r->size) ||
+	    check_strings(run->entries, r->why, r->size) ||
+	    check_strings(stages, r->why, r->size) ||
+	    check_strings(json_object_get(root, "counters"), r->why, r->size) ||
+	    check_entries(run->entries, r->why, r->size))
+		return -EINVAL;
 	if (read_number(r, histogram, "sub_buckets", &sub_buckets) ||
 	    read_number(r, histogram, "buckets", &buckets))
 		return -EINVAL;
@@ -315,26 +343,18 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 	return read_counters(r, run, json_object_get(root, "counters"));
 }
 
-int run_read(struct run *run, const char *path, char *why, size_t size)
+int run_parse(struct run *run, const char *text, size_t length, char *why, size_t size)
 {
 	struct reader r = {why, size};
 	json_error_t error;
 	json_t *root;
-	FILE *file;
 	int err;
 
 	snprintf(why, size, "out of memory");
 	err = run_init(run);
 	if (err)
 		return err;
-	file = fopen(path, "r");
-	if (!file) {
-		err = -errno;
-		snprintf(why, size, "%s", strerror(errno));
-		return err;
-	}
-	root = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
-	fclose(file);
+	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 	if (!root) {
 		if (json_error_code(&error) == json_error_premature_end_of_input)
 			return wrong(&r, "it ends too early, at line %d: not all of it was written",
@@ -344,5 +364,61 @@ int run_read(struct run *run, const char *path, char *why, size_t size)
 	err = json_is_object(root) ? read_root(&r, run, root)
 				   : wrong(&r, "not a run file: no JSON object");
 	json_decref(root);
+	return err;
+}
+
+/* All that is in the file, which may be a pipe: NULL with the reason in why. */
+static char *slurp(struct reader *r, const char *path, size_t *length, int *err)
+{
+	FILE *file = fopen(path, "r");
+	char *text = NULL, *more;
+	size_t room = 0;
+
+	*length = 0;
+	*err = -errno;
+	if (!file) {
+		wrong(r, "%s", strerror(-*err));
+		return NULL;
+	}
+	do {
+		room = room ? 2 * room : 1 << 16;
+		more = realloc(text, room);
+		if (!more) {
+			*err = -ENOMEM;
+			goto fail;
+		}
+		text = more;
+		errno = 0;
+		*length += fread(text + *length, 1, room - *length, file);
+	} while (*length == room && *length <= RUN_MOST_BYTES);
+	if (ferror(file)) {
+		*err = errno ? -errno : -EIO;
+		wrong(r, "%s", strerror(-*err));
+	} else if (*length > RUN_MOST_BYTES) {
+		*err = wrong(r, "not a run file: it has more than %d MiB", RUN_MOST_BYTES >> 20);
+	} else {
+		fclose(file);
+		return text;
+	}
+fail:
+	fclose(file);
+	free(text);
+	return NULL;
+}
+
+int run_read(struct run *run, const char *path, char *why, size_t size)
+{
+	struct reader r = {why, size};
+	size_t length;
+	char *text;
+	int err;
+
+	memset(run, 0, sizeof(*run));
+	snprintf(why, size, "out of memory");
+	text = slurp(&r, path, &length, &err);
+	if (!text)
+		return err;
+	err = run_parse(run, text, length, why, size);
+	free(text);
 	return err;
 }

@@ -39,5 +39,6 @@ int run_write(const struct run *run, const char *path);
 
 /* 0, or a negative errno with the reason in why, without the file's name. */
 int run_read(struct run *run, const char *path, char *why, size_t size);
+int run_parse(struct run *run, const char *text, size_t length, char *why, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rank.h"
 #include "summary.h"
 
 struct figures figures_of_hist(const struct hist *h)
@@ -41,19 +42,6 @@ static double entry_quantile(const json_t *entry, double q)
 	return NAN;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned int n)
-{
-	qsort(values, n, sizeof(*values), compare_doubles);
-	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 static bool matches(const json_t *entry, const char *key, const char *value)
 {
 	const char *is = json_string_value(json_object_get(entry, key));
@@ -63,26 +51,33 @@ static bool matches(const json_t *entry, const char *key, const char *value)
 
 enum { MEAN, MIN, P50, P90, P99, P999, MAX, NR_FIGURES };
 
+static double figure(const json_t *entry, const char *key)
+{
+	const json_t *value = json_object_get(entry, key);
+
+	return value ? json_number_value(value) : NAN;
+}
+
 static double entry_figure(const json_t *entry, int which)
 {
 	static const double quantiles[] = {[P50] = 0.5, [P90] = 0.9, [P99] = 0.99, [P999] = 0.999};
 
 	switch (which) {
 	case MEAN:
-		return json_number_value(json_object_get(entry, "mean"));
+		return figure(entry, "mean");
 	case MIN:
-		return json_number_value(json_object_get(entry, "min"));
+		return figure(entry, "min");
 	case MAX:
-		return json_number_value(json_object_get(entry, "max"));
+		return figure(entry, "max");
 	default:
 		return entry_quantile(entry, quantiles[which]);
 	}
 }
 
-static struct guest_figures guest_figures(const struct run *run, const char *name,
-					  const char *observer)
+/* entries: those of the case. */
+static struct guest_figures guest_figures(const json_t *entries, const char *observer)
 {
-	size_t total = json_array_size(run->entries), i;
+	size_t total = json_array_size(entries), i;
 	struct guest_figures g = {};
 	double medians[NR_FIGURES] = {};
 	double *values;
@@ -91,10 +86,10 @@ static struct guest_figures guest_figures(const struct run *run, const char *nam
 	values = calloc(total + 1, sizeof(*values));
 	if (!values)
 		return g;
-	json_array_foreach(run->entries, i, entry) {
+	json_array_foreach(entries, i, entry) {
 		const json_t *events = json_object_get(entry, "events");
 
-		if (!matches(entry, "case", name) || !matches(entry, "observer", observer))
+		if (!matches(entry, "observer", observer))
 			continue;
 		g.repetitions++;
 		g.f.n += json_integer_value(json_object_get(entry, "n"));
@@ -105,11 +100,12 @@ static struct guest_figures guest_figures(const struct run *run, const char *nam
 	for (int which = 0; which < NR_FIGURES && g.repetitions; which++) {
 		unsigned int n = 0;
 
-		json_array_foreach(run->entries, i, entry) {
-			if (matches(entry, "case", name) && matches(entry, "observer", observer))
+		json_array_foreach(entries, i, entry) {
+			if (matches(entry, "observer", observer))
 				values[n++] = entry_figure(entry, which);
 		}
-		medians[which] = median(values, n);
+		rank_sort(values, n);
+		medians[which] = rank_median(values, n);
 	}
 	free(values);
 	g.f.mean = medians[MEAN];
@@ -122,15 +118,15 @@ static struct guest_figures guest_figures(const struct run *run, const char *nam
 	return g;
 }
 
-static const char *skip_reason(const struct run *run, const char *name)
+static const char *skip_reason(const json_t *entries)
 {
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(run->entries, i, entry) {
+	json_array_foreach(entries, i, entry) {
 		const char *reason = json_string_value(json_object_get(entry, "skipped"));
 
-		if (reason && matches(entry, "case", name))
+		if (reason)
 			return reason;
 	}
 	return NULL;
@@ -164,12 +160,12 @@ static void summarize_remainder(struct case_summary *c)
 	r->spread = fabs(r->at_mean - r->at_min) / hist_mean(total);
 }
 
-static void summarize_case(const struct run *run, struct case_summary *c)
+static void summarize_case(const struct run *run, const json_t *entries, struct case_summary *c)
 {
-	c->skipped = skip_reason(run, c->name);
-	c->none = guest_figures(run, c->name, "none");
-	c->detached = guest_figures(run, c->name, "detached");
-	c->attached = guest_figures(run, c->name, "attached");
+	c->skipped = skip_reason(entries);
+	c->none = guest_figures(entries, "none");
+	c->detached = guest_figures(entries, "detached");
+	c->attached = guest_figures(entries, "attached");
 	if (c->attached.repetitions && c->detached.repetitions && c->detached.f.mean > 0) {
 		c->has_cost = true;
 		c->cost = c->attached.f.mean - c->detached.f.mean;
@@ -183,39 +179,66 @@ static void summarize_case(const struct run *run, struct case_summary *c)
 	if (!c->m)
 		return;
 	c->main_class = find_main_class(c->m);
-	if (c->attached.repetitions && c->main_class >= 0)
+	if (c->attached.repetitions && c->main_class >= 0 && c->m->hists[c->main_class].sum)
 		summarize_remainder(c);
 }
 
-static void add_case(struct case_summary *cases, unsigned int *nr, const char *name)
+/* The entries of each case, an array of them by its name, in the order in which they come. */
+static json_t *entries_by_case(const struct run *run)
 {
-	for (unsigned int i = 0; i < *nr; i++) {
-		if (!strcmp(cases[i].name, name))
-			return;
+	json_t *by_case = json_object(), *entry, *list;
+	size_t i;
+
+	json_array_foreach(run->entries, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "case"));
+
+		list = json_object_get(by_case, name);
+		if (!list) {
+			list = json_array();
+			json_object_set_new(by_case, name, list);
+		}
+		json_array_append(list, entry);
 	}
-	cases[(*nr)++].name = name;
+	return by_case;
+}
+
+static bool all_skipped(const json_t *entries)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(entries, i, entry) {
+		if (!json_object_get(entry, "skipped"))
+			return false;
+	}
+	return true;
 }
 
 struct case_summary *summarize(const struct run *run, unsigned int *nr)
 {
-	size_t most = json_array_size(run->entries) + run->nr_cases, i;
+	json_t *by_case = entries_by_case(run), *entries;
+	size_t most = json_object_size(by_case) + run->nr_cases;
 	struct case_summary *cases = calloc(most + 1, sizeof(*cases));
-	json_t *entry;
+	const char *name;
 
 	*nr = 0;
-	if (!cases)
-		return NULL;
 	/* Those that did not run come last. */
-	for (int skipped = 0; skipped < 2; skipped++) {
-		json_array_foreach(run->entries, i, entry) {
-			if (!json_object_get(entry, "skipped") == !skipped)
-				add_case(cases, nr,
-					 json_string_value(json_object_get(entry, "case")));
+	for (int skipped = 0; cases && skipped < 2; skipped++) {
+		json_object_foreach(by_case, name, entries) {
+			const json_t *first = json_array_get(entries, 0);
+
+			/* The run's own string, which outlives by_case. */
+			if (all_skipped(entries) == skipped)
+				cases[(*nr)++].name =
+					json_string_value(json_object_get(first, "case"));
 		}
 	}
-	for (i = 0; i < run->nr_cases; i++)
-		add_case(cases, nr, run->cases[i].name);
-	for (i = 0; i < *nr; i++)
-		summarize_case(run, &cases[i]);
+	for (unsigned int i = 0; cases && i < run->nr_cases; i++) {
+		if (!json_object_get(by_case, run->cases[i].name))
+			cases[(*nr)++].name = run->cases[i].name;
+	}
+	for (unsigned int i = 0; i < *nr; i++)
+		summarize_case(run, json_object_get(by_case, cases[i].name), &cases[i]);
+	json_decref(by_case);
 	return cases;
 }

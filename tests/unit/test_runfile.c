@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "names.h"
@@ -188,6 +189,34 @@ static void test_garbage(void **state)
 	refused("kvmi-lat-run/99");
 	unlink(path);
 	refused("No such file");
+	assert_int_equal(mkdir(path, 0700), 0);
+	refused("Is a directory");
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* Of one byte, over and over, behind what comes first. */
+static void spit_many(const char *first, char byte, size_t count)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(first, file);
+	while (count--)
+		putc(byte, file);
+	fclose(file);
+}
+
+static void test_huge(void **state)
+{
+	(void)state;
+	spit_many("", '[', 100000);
+	refused("not a run file: line 1: maximum parsing depth reached");
+	spit_many("{\"schema\":\"", 'x', 1 << 20);
+	refused("ends too early");
+	spit_many("{}", ' ', 17 << 20);
+	refused("more than 16 MiB");
+	spit_many("{\"entries\":1", '0', 400);
+	refused("not a run file");
 }
 
 /* Writes the good run file with one piece of text replaced. */
@@ -238,6 +267,98 @@ static void test_damaged(void **state)
 	refused("another width");
 	damage("\"case\":\"vmcall\"", "\"box\":\"vmcall\"");
 	refused("names no case");
+}
+
+/* Each by itself a number, but not together. */
+static void test_contradictions(void **state)
+{
+	(void)state;
+	damage("\"count\":1000", "\"count\":0");
+	refused("count of 0");
+	damage("\"count\":1000", "\"count\":9007199254740993");
+	refused("\"count\" is not a number");
+	damage("[[0,1000]]", "[[0,500],[0,500]]");
+	refused("in order, each once");
+	damage("[[0,1000]]", "[[1,500],[0,500]]");
+	refused("in order, each once");
+	/* Their sum is 1000, but for 2^64. */
+	damage("[[0,1000]]", "[[0,9223372036854775807],[1,9223372036854775807],[2,1002]]");
+	refused("a bucket that is none");
+	damage("[[0,1000]]", "[[1,1000]]");
+	refused("min and max");
+	damage("\"min\":10000,\"max\":10000", "\"min\":10001,\"max\":10000");
+	refused("min and max");
+	damage("\"sum\":10000000", "\"sum\":10000001");
+	refused("sum");
+	damage("\"sum\":10000000", "\"sum\":9223372036854775807");
+	refused("sum");
+	damage("\"unpaired\":3", "\"unpaired\":4");
+	refused("\"unpaired\" is not what the other counters make it: 3");
+	damage("\"dropped\":1", "\"dropped\":0");
+	refused("\"dropped\" is not what");
+	damage("\"unaccounted\":0", "\"unaccounted\":-1");
+	refused("\"unaccounted\" is not what");
+	damage("\"recursion_misses\":0", "\"recursion_misses\":-1");
+	refused("\"recursion_misses\"");
+}
+
+static void test_entries(void **state)
+{
+	(void)state;
+	damage("\"observer\":\"detached\"", "\"observer\":\"nobody\"");
+	refused("entry 0 has no observer");
+	damage("\"mean\":20000.0", "\"mean\":\"20000\"");
+	refused("entry 0 has a mean that is none");
+	damage("\"mean\":20000.0", "\"mean\":1e300");
+	refused("entry 0 has a mean that is none");
+	damage("\"max\":200000.0", "\"max\":null");
+	refused("entry 0 has a max that is none");
+	damage("\"n\":1000", "\"n\":-1000");
+	refused("\"n\" is no count");
+	damage("\"hits\":1001", "\"hits\":0.5");
+	refused("\"hits\" is no count");
+	damage("[[0.0,", "[[0.75,");
+	refused("quantiles that are none");
+	damage("[[0.0,", "[[-1,");
+	refused("quantiles that are none");
+	damage("[[0.0,19900.0]", "[[0.0]");
+	refused("quantiles that are none");
+	damage("\"skipped\":\"not here\"", "\"skipped\":7");
+	refused("skipped for no reason");
+	/* What would clear a terminal, as one byte and as two. */
+	damage("\"case\":\"vmcall\"", "\"case\":\"\\u001b[2J\"");
+	refused("control characters");
+	damage("\"case\":\"vmcall\"", "\"case\":\"\\u009b2J\"");
+	refused("control characters");
+	damage("\"unit\":\"ns\"", "\"unit\":\"ns\\u0007\"");
+	refused("control characters");
+}
+
+static void test_too_many_cases(void **state)
+{
+	struct run run;
+
+	(void)state;
+	fill(&run);
+	for (int i = 0; i < 1024; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "case %d", i);
+		json_array_append_new(run.entries, json_pack("{s:s,s:s}", "case", name, "skipped",
+							     "one of many"));
+	}
+	assert_int_equal(run_write(&run, path), 0);
+	refused("more than 1024");
+	json_array_clear(run.entries);
+	for (int i = 0; i < 1024; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "case %d", i);
+		assert_non_null(run_case(&run, name));
+	}
+	assert_int_equal(run_write(&run, path), 0);
+	refused("more than 1024");
+	run_free(&run);
 }
 
 static void test_writing_fails_cleanly(void **state)
@@ -295,7 +416,11 @@ int main(void)
 		cmocka_unit_test(test_class_names_are_unique),
 		cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_huge),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_too_many_cases),
 		cmocka_unit_test(test_writing_fails_cleanly),
 		cmocka_unit_test(test_summary),
 	};

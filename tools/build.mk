@@ -7,6 +7,8 @@ KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report
 	report_json.o summary.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
 	names.o log.o whole_file.o filter.o report_hist.o rank.o runfile_check.o \
 	export.o export_csv.o export_hgrm.o export_prometheus.o)
+KVMI_LAT_OBJS += $(addprefix build/tools/, compare.o compare_text.o compare_markdown.o \
+	compare_json.o comparison.o read_sides.o side.o likeness.o)
 
 PROGS += build/tools/kvmi-lat
 
@@ -29,7 +31,7 @@ build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
 
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
 KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_pairing_property \
-	test_runfile test_bpf test_rank)
+	test_runfile test_bpf test_rank test_compare test_largest)
 KVMI_LAT_CLI_TESTS := $(addprefix build/tests/unit/, test_cli test_export)
 UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) $(KVMI_LAT_CLI_TESTS)
 
@@ -40,6 +42,11 @@ build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c tools/rank.c \
 	tools/runfile_check.c
+build/tests/unit/test_compare: tests/unit/test_compare.c $(addprefix tools/, comparison.c side.c \
+	summary.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
+	names.c rank.c whole_file.c)
+build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c \
+	runfile_check.c measurement.c hist.c names.c rank.c whole_file.c) | build/tools/kvmi-lat
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \
 	$(BPF_SKEL)

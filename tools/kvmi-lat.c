@@ -13,11 +13,12 @@ static const char main_help[] =
 	"Shows where the time of a KVM introspection (KVMI) breakpoint goes: every stage from VM\n"
 	"exit to VM entry, timed in the kernel by BPF.\n"
 	"\n"
-	"  record  run a command, time what happens meanwhile, write a run file\n"
-	"  report  show a run file, or what pinned programs have collected\n"
-	"  export  write it for other programs: CSV, JSON, HdrHistogram, Prometheus\n"
-	"  attach  attach programs that bpftool has loaded and pinned\n"
-	"  detach  detach them again\n"
+	"  record   run a command, time what happens meanwhile, write a run file\n"
+	"  report   show a run file, or what pinned programs have collected\n"
+	"  export   write it for other programs: CSV, JSON, HdrHistogram, Prometheus\n"
+	"  compare  say whether one kernel's runs are slower than another's\n"
+	"  attach   attach programs that bpftool has loaded and pinned\n"
+	"  detach   detach them again\n"
 	"\n"
 	"  -h, --help     this text; kvmi-lat COMMAND --help: the command's\n"
 	"  -V, --version  the version\n"
@@ -26,6 +27,7 @@ static const char main_help[] =
 	"  kvmi-lat record -o run.json -- kvmi-bench\n"
 	"  kvmi-lat report run.json\n"
 	"  kvmi-lat export --format csv -o run.csv run.json\n"
+	"  kvmi-lat compare before/ after/\n"
 	"  bpftool prog loadall kvmi_lat.bpf.o /sys/fs/bpf/lat pinmaps /sys/fs/bpf/lat\n"
 	"  kvmi-lat attach --pinned /sys/fs/bpf/lat\n"
 	"  kvmi-lat report --pinned /sys/fs/bpf/lat\n";
@@ -34,8 +36,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"record", cmd_record}, {"report", cmd_report}, {"export", cmd_export},
-	{"attach", cmd_attach}, {"detach", cmd_detach},
+	{"record", cmd_record},	  {"report", cmd_report}, {"export", cmd_export},
+	{"compare", cmd_compare}, {"attach", cmd_attach}, {"detach", cmd_detach},
 };
 
 int usage_error(const char *command)
@@ -64,6 +66,6 @@ int main(int argc, char **argv)
 	if (*name)
 		log_error("there is no command %s", name);
 	else
-		log_error("which command? record, report, export, attach or detach");
+		log_error("which command? record, report, export, compare, attach or detach");
 	return usage_error("");
 }

@@ -49,7 +49,7 @@ expect "help" 0 "kvmi-lat record -o run.json" "$kvmi_lat" --help
 expect "version" 0 "kvmi-lat 0." "$kvmi_lat" --version
 expect "no command" 2 "which command" "$kvmi_lat"
 expect "unknown command" 2 "no command frobnicate" "$kvmi_lat" frobnicate
-for command in record report export attach detach; do
+for command in record report export compare attach detach; do
 	expect "$command --help" 0 "Example" "$kvmi_lat" $command --help
 	expect "$command without arguments" 2 "--help" "$kvmi_lat" $command
 	expect "$command with an unknown option" 2 "--help" "$kvmi_lat" $command --frobnicate
@@ -84,6 +84,58 @@ expect "a filtered one" 0 "n 5, mean 4000.0" "$kvmi_lat" report --hist --event h
 	--action continue --stage total --case int3 sample.json
 cp out shown
 expect "and no other" 0 1 grep -c mean shown
+
+expect "report of a directory" 2 ".: Is a directory" "$kvmi_lat" report .
+printf '\177ELF' >foreign.json
+expect "report of a foreign file" 2 "foreign.json: not a run file" "$kvmi_lat" report foreign.json
+: >empty.json
+expect "report of an empty file" 2 "empty.json: it ends too early" "$kvmi_lat" report empty.json
+expect "report of a device without end" 2 "more than 16 MiB" "$kvmi_lat" report /dev/zero
+
+# run_file SEED MEAN [MACHINE]: the least that a run file may be
+run_file()
+{
+	cat <<RUN
+{"schema":"kvmi-lat-run/1","fingerprint":{"kernel":"6.0","machine":"${3:-svm}","cpus":1,"unit":"instructions","seed":$1},
+"command":[],"kvmi_tracepoints":false,"entries":[{"case":"a","observer":"detached","n":9,"mean":$2}],"stages":[],
+"counters":{"recursion_misses":null},
+"histogram":{"kind":"log-linear","sub_buckets":64,"max_bits":40,"buckets":2240}}
+RUN
+}
+
+mkdir base slow same few
+for run in 1 2 3 4 5 6 7 8; do
+	run_file $run 100$run.5 >base/$run.json
+	run_file $run 110$run.5 >slow/$run.json
+	run_file $run 101$run.5 >same/$run.json
+	[ $run -gt 3 ] || run_file $run 110$run.5 >few/$run.json
+done
+expect "compare: slower" 1 " slower" "$kvmi_lat" compare base slow
+expect "compare: faster is no regression" 0 " faster" "$kvmi_lat" compare slow base
+expect "compare: the same" 0 "1 same; threshold 2 %" "$kvmi_lat" compare base same/
+expect "compare: another threshold" 1 "threshold 0.5 %" "$kvmi_lat" compare --threshold 0.5% base same
+expect "compare: several" 1 "Difference to base" "$kvmi_lat" compare base same slow
+expect "compare: too few runs" 2 "no verdict on 1 case(s)" "$kvmi_lat" compare base few
+expect "compare: files, with --vs" 1 " slower" "$kvmi_lat" compare base/*.json --vs slow/*.json
+expect "compare: files, with commas" 2 " few runs" "$kvmi_lat" compare base/1.json,base/2.json slow/3.json
+expect "compare: as JSON" 1 '"verdict": "slower"' "$kvmi_lat" compare --json base slow
+expect "compare: as Markdown" 1 '**slower**' "$kvmi_lat" compare --markdown base slow
+expect "compare: a case that is not there" 2 "has a case z" "$kvmi_lat" compare --case z base slow
+expect "compare: one side only" 2 "needs a base and what is new" "$kvmi_lat" compare base
+expect "compare: nothing behind --vs" 2 "needs a base and what is new" "$kvmi_lat" compare base/1.json --vs
+expect "compare: no threshold" 2 "not 'much'" "$kvmi_lat" compare --threshold much base slow
+expect "compare: an empty directory" 2 "no run files are in there" sh -c 'mkdir none; "$0" compare base none' "$kvmi_lat"
+expect "compare: no such file" 2 "nowhere: No such file" "$kvmi_lat" compare base nowhere
+expect "compare: a damaged file" 2 "cut.json: it ends too early" "$kvmi_lat" compare base cut.json
+expect "compare: a file twice" 2 "twice on one side" "$kvmi_lat" compare base/1.json,base/1.json slow
+run_file 8 1003.5 >again.json
+expect "compare: a seed twice" 2 "a replay" "$kvmi_lat" compare base/*.json again.json --vs slow
+run_file 9 1003.5 vmx >vmx.json
+expect "compare: unlike machines" 2 "its machine is vmx, where the others have svm" "$kvmi_lat" compare base vmx.json
+expect "compare: unlike machines, by force" 2 " few runs" "$kvmi_lat" compare --force base vmx.json
+"$kvmi_lat" compare --json base slow >once.json 2>/dev/null
+"$kvmi_lat" compare --json base slow >again.json 2>/dev/null
+expect "compare: twice the same" 0 "" cmp once.json again.json
 
 expect "record into nowhere" 2 "cannot write no/where" "$kvmi_lat" record -o no/where -- true
 expect "record of no process" 2 "no process id" "$kvmi_lat" record -p x -- true
@@ -140,6 +192,8 @@ expect "its run file is there all the same" 0 '"schema":"kvmi-lat-run/1"' cat fa
 expect "command ends by a signal" 1 "signal 9" "$kvmi_lat" record -- sh -c 'kill -9 $$'
 expect "no such command" 2 "cannot run ./nothing" "$kvmi_lat" record -o none.json -- ./nothing
 expect "which leaves no run file" 1 "" test -e none.json
+expect "entries that could not be read back" 2 "entry 0 has no observer" "$kvmi_lat" record -- \
+	sh -c 'echo "{\"entries\":[{\"case\":\"a\",\"mean\":1}]}" >"$KVMI_LAT_ENTRIES"'
 expect "bad entries" 2 "entries" "$kvmi_lat" record -- sh -c 'echo x >"$KVMI_LAT_ENTRIES"'
 
 # stop SIGNAL: what was measured is written, nothing stays behind

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# make power: what the verdicts of kvmi-lat compare are worth, by simulation.
+
+build/tests/power/power: $(addprefix build/, tests/power/power.o tools/comparison.o tools/side.o \
+	tools/summary.o tools/hist.o tools/names.o tools/rank.o)
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lm
+
+build/tests/power/power.o: CPPFLAGS += -I tools
+
+.PHONY: power
+power:
+	$(Q)scripts/deps build
+	$(Q)$(MAKE) --no-print-directory build/tests/power/power
+	$(Q)build/tests/power/power $(POWER_ARGS)

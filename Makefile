@@ -32,6 +32,8 @@ all:
 -include tools/build.mk
 -include bench/build.mk
 -include tests/build.mk
+-include tests/fuzz/build.mk
+-include tests/power/build.mk
 
 all: $(PROGS)
 	@:
@@ -56,6 +58,9 @@ HELP := \
 '                      modules and built in; sparse, W=1, kernel-doc' \
 '  make check-selftests  KVM'"'"'s own selftests with and without the series: the results have to be the same' \
 '                      SELFTESTS="qemu vmx:smm_test" only these; tests/selftests --help' \
+'  make power          what the verdicts of kvmi-lat compare are worth, by simulation; a minute' \
+'                      POWER_ARGS="--runs 12"; build/tests/power/power --help' \
+'  make fuzz           run files as hostile input, for ten minutes; FUZZ_SECONDS=60' \
 '  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
 '  make host-check     what stands between this machine, as it is booted, and make bench on it' \
 '  make results        measures and draws anew what results/ and the README show' \

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The fuzz target over run files, and make fuzz, which runs it for a while.
+
+FUZZ_SECONDS ?= 600
+
+FUZZ_RUN_SOURCES := $(addprefix tests/fuzz/, fuzz_run.c mutate.c)
+FUZZ_RUN_SOURCES += $(addprefix tools/, runfile.c runfile_check.c summary.c report_text.c \
+	report_json.c comparison.c side.c likeness.c rank.c compare_text.c compare_markdown.c \
+	compare_json.c measurement.c hist.c names.c)
+
+build/tests/fuzz/fuzz_run: $(FUZZ_RUN_SOURCES) $(wildcard tools/*.h bpf/*.h)
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) -I tools -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all $(LDFLAGS) -o $@ $(filter %.c,$^) -lbpf -ljansson -lm
+
+# What is found on the way is kept in build/; what breaks it is written there, too.
+.PHONY: fuzz
+fuzz:
+	$(Q)scripts/deps build fuzz
+	$(Q)$(MAKE) --no-print-directory build/tests/fuzz/fuzz_run
+	$(Q)mkdir -p build/tests/fuzz/corpus
+	$(Q)build/tests/fuzz/fuzz_run -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=60 \
+		-rss_limit_mb=1024 -print_final_stats=1 -dict=tests/fuzz/run.dict \
+		-artifact_prefix=build/tests/fuzz/ build/tests/fuzz/corpus tests/fuzz/seeds

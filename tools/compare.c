@@ -319,6 +319,8 @@ int cmd_compare(int argc, char **argv)
 		usage_error("compare");
 	} else if (!err) {
 		status = compare(&r);
+	} else if (err == -ENOMEM) {
+		log_error("out of memory");
 	}
 	free_request(&r);
 	return status;

@@ -8,6 +8,7 @@
 
 #include "names.h"
 #include "report.h"
+#include "runfile_check.h"
 #include "summary.h"
 
 static const char *text_of(const json_t *object, const char *key)
@@ -20,8 +21,12 @@ static const char *text_of(const json_t *object, const char *key)
 /* A command may well have lines of a script among its words; what else is in there, who knows. */
 static void print_word(const char *word)
 {
-	for (; word && *word; word++)
-		putchar(*word >= 0 && *word < ' ' ? ' ' : *word == '\177' ? '?' : *word);
+	char *copy = word ? strdup(word) : NULL;
+
+	if (copy)
+		blank_controls(copy);
+	printf(" %s", copy ? copy : "?");
+	free(copy);
 }
 
 static void print_command(const json_t *command)
@@ -35,7 +40,6 @@ static void print_command(const json_t *command)
 
 		if (i && column + 1 + strlen(text) > 100)
 			column = printf("\n          ") - 1;
-		putchar(' ');
 		print_word(text);
 		column += 1 + strlen(text);
 	}

@@ -355,15 +355,17 @@ int run_parse(struct run *run, const char *text, size_t length, char *why, size_
 	if (err)
 		return err;
 	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-	if (!root) {
-		if (json_error_code(&error) == json_error_premature_end_of_input)
-			return wrong(&r, "it ends too early, at line %d: not all of it was written",
-				     error.line);
-		return wrong(&r, "not a run file: line %d: %s", error.line, error.text);
-	}
-	err = json_is_object(root) ? read_root(&r, run, root)
-				   : wrong(&r, "not a run file: no JSON object");
+	if (root)
+		err = json_is_object(root) ? read_root(&r, run, root)
+					   : wrong(&r, "not a run file: no JSON object");
+	else if (json_error_code(&error) == json_error_premature_end_of_input)
+		err = wrong(&r, "it ends too early, at line %d: not all of it was written",
+			    error.line);
+	else
+		err = wrong(&r, "not a run file: line %d: %s", error.line, error.text);
 	json_decref(root);
+	/* Pieces of the file may be in there. */
+	blank_controls(why);
 	return err;
 }
 

@@ -20,13 +20,26 @@ __attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t size, c
 }
 
 /* C0, DEL, and C1 as UTF-8 has them. */
+static bool is_control(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	return *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
+}
+
 static bool has_control(const char *text)
 {
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
-			return true;
+	while (*text && !is_control(text))
+		text++;
+	return *text;
+}
+
+void blank_controls(char *text)
+{
+	for (; *text; text++) {
+		if (is_control(text))
+			*text = '?';
 	}
-	return false;
 }
 
 int check_strings(const json_t *value, char *why, size_t size)

@@ -22,6 +22,9 @@ int check_entries(const json_t *entries, char *why, size_t size);
 /* No control characters in any string, which would get at the terminal. */
 int check_strings(const json_t *value, char *why, size_t size);
 
+/* Makes the control characters of a text that is going to be printed question marks. */
+void blank_controls(char *text);
+
 /* That sum, count, min, max and buckets can be those of the same values. */
 int check_hist(const struct hist *h, char *why, size_t size);
 

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compare.h"
 #include "likeness.h"
@@ -64,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!run_parse(&run, (const char *)data, size, why, sizeof(why))) {
 		report(&run);
 		compare(&run);
-	} else if (!*why) {
+	} else if (!*why || strpbrk(why, "\n\x1b\x7f")) {
 		abort();
 	}
 	run_free(&run);

@@ -145,6 +145,7 @@ static void refused(const char *words)
 	char why[200] = "";
 
 	assert_true(run_read(&run, path, why, sizeof(why)) < 0);
+	assert_null(strpbrk(why, "\n\x1b"));
 	if (!strstr(why, words))
 		fail_msg("\"%s\" does not say \"%s\"", why, words);
 	run_free(&run);
@@ -187,6 +188,10 @@ static void test_garbage(void **state)
 	refused("not a run file");
 	spit("{\"schema\":\"kvmi-lat-run/99\"}", 28);
 	refused("kvmi-lat-run/99");
+	spit("{\"schema\":\"\\u001b[2J\"}", 22);
+	refused("its schema is ?[2J");
+	spit("[\x1b[2J]", 6);
+	refused("not a run file");
 	unlink(path);
 	refused("No such file");
 	assert_int_equal(mkdir(path, 0700), 0);

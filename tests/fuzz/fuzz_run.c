@@ -23,10 +23,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void report(const struct run *run)
 {
-	const struct report_options options = {};
+	struct report_options options = {};
 
 	report_text(run, "run.json", &options);
-	json_decref(report_json(run, "run.json", &options));
+	options.hist = true;
+	report_text(run, "run.json", &options);
+	json_decref(report_json(run, "run.json", &options.filter));
 }
 
 /* With itself: as often as it takes for a verdict. */

@@ -17,7 +17,7 @@ LAB_MODES_OBJS := $(addprefix build/tests/lab/, modes.o peek.o guests/modes.o)
 PROGS += $(LAB_TESTS)
 
 # BPF programs of the tests, each embedded into the file named after the colon.
-LAB_BPF := vmcb:inject peek:peek
+LAB_BPF := vmcb:inject peek:peek floor:floor
 
 define lab_bpf
 build/tests/lab/$(1).bpf.o: tests/lab/$(1).bpf.c tests/build.mk
@@ -56,3 +56,10 @@ PROGS += build/tests/lab/json_lines
 build/tests/lab/json_lines: build/tests/lab/json_lines.o
 	$(call msg,CCLD,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -ljansson
+
+# What scripts/cost holds the observer against.
+PROGS += build/tests/lab/floor
+
+build/tests/lab/floor: build/tests/lab/floor.o
+	$(call msg,CCLD,$@)
+	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz

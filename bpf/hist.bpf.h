@@ -5,43 +5,44 @@
 
 #include "kvmi_lat.h"
 
-/* log2, rounded down; 0 for 0. BPF (cpu v3) has no instruction for it. */
-static inline __attribute__((always_inline)) __u32 hist_log2(__u64 v)
-{
-	__u32 r = 0;
+/* log2 of a byte, rounded down; 0 for 0. BPF (cpu v3) has no instruction for it. */
+#define HIST_2(n)  n, n
+#define HIST_4(n)  HIST_2(n), HIST_2(n)
+#define HIST_8(n)  HIST_4(n), HIST_4(n)
+#define HIST_16(n) HIST_8(n), HIST_8(n)
+#define HIST_32(n) HIST_16(n), HIST_16(n)
+#define HIST_64(n) HIST_32(n), HIST_32(n)
+static const __u8 hist_byte_log2[256] = {
+	HIST_2(0),  HIST_2(1),	HIST_4(2),  HIST_8(3),	HIST_16(4),
+	HIST_32(5), HIST_64(6), HIST_64(7), HIST_64(7),
+};
 
-	if (v >> 32) {
-		v >>= 32;
-		r = 32;
-	}
-	if (v >> 16) {
-		v >>= 16;
-		r += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		r += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		r += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		r += 2;
-	}
-	return r + (v >> 1);
+/* The bucket of v; HIST_NR_BUCKETS, which there is not, from 2^HIST_MAX_BITS on. */
+static inline __attribute__((always_inline)) __u32 hist_exact_index(__u64 v)
+{
+	__u32 shift;
+
+	/* The shift that leaves the HIST_SUB_BITS + 1 uppermost bits; 0 if there are no more. */
+	if (v < 1ULL << (HIST_SUB_BITS + 8))
+		shift = hist_byte_log2[v >> HIST_SUB_BITS];
+	else if (v < 1ULL << (HIST_SUB_BITS + 16))
+		shift = hist_byte_log2[v >> (HIST_SUB_BITS + 8)] + 8;
+	else if (v < 1ULL << (HIST_SUB_BITS + 24))
+		shift = hist_byte_log2[v >> (HIST_SUB_BITS + 16)] + 16;
+	else if (v < 1ULL << (HIST_SUB_BITS + 32))
+		shift = hist_byte_log2[v >> (HIST_SUB_BITS + 24)] + 24;
+	else if (v < 1ULL << HIST_MAX_BITS)
+		shift = hist_byte_log2[v >> (HIST_SUB_BITS + 32)] + 32;
+	else
+		return HIST_NR_BUCKETS;
+	return shift * HIST_SUB_BUCKETS + (__u32)(v >> shift);
 }
 
-/* The bucket of v. The last one for what is too large: compare with HIST_MAX_BITS for that. */
+/* The same, but the last one for what is too large. */
 static inline __attribute__((always_inline)) __u32 hist_index(__u64 v)
 {
-	__u32 shift, index;
+	__u32 index = hist_exact_index(v);
 
-	if (v < HIST_SUB_BUCKETS)
-		return v;
-	shift = hist_log2(v) - HIST_SUB_BITS;
-	index = shift * HIST_SUB_BUCKETS + (__u32)(v >> shift);
 	return index < HIST_NR_BUCKETS ? index : HIST_NR_BUCKETS - 1;
 }
 

@@ -89,14 +89,19 @@ enum kvmi_lat_counter {
 struct kvmi_lat_hist {
 	__u64 sum;
 	__u64 count;
-	__u64 min; /* meaningless while count is 0 */
-	__u64 max;
+	__u64 min;  /* meaningless while count is 0 */
+	__u64 span; /* max - min */
 	__u32 buckets[HIST_NR_BUCKETS];
 };
 
 struct kvmi_lat_counters {
 	__u64 value[NR_COUNTERS];
 };
+
+/* Slots for vCPUs, and how far from its home a vCPU may have to be looked for. */
+#define VCPU_BITS   12
+#define NR_VCPUS    (1 << VCPU_BITS)
+#define VCPU_PROBES 64
 
 /* Where a vCPU is on its way from exit to entry. */
 enum kvmi_lat_state {
@@ -115,9 +120,13 @@ enum kvmi_lat_state {
  * receiver's thread while the vCPU waits.
  */
 struct kvmi_lat_vcpu {
+	__u64 vcpu;  /* struct kvm_vcpu *, 0: the slot is free */
 	__u64 exits; /* kvm_exit seen, ever */
-	__u64 cut;   /* exits in flight when the programs were detached (written by the tool) */
 	__u64 t_exit;
+	__u32 state;  /* enum kvmi_lat_state */
+	__u32 action; /* of the event */
+	__u64 cut;    /* exits in flight when the programs were detached (written by the tool) */
+	__u64 claims; /* how often the slot was asked for while it was free: see add_vcpu() */
 	__u64 t_bp_send;
 	__u64 t_event;
 	__u64 t_bp_recv;
@@ -130,8 +139,6 @@ struct kvmi_lat_vcpu {
 	__u32 reply_action;
 	__u32 seq;
 	__u32 event;
-	__u32 action;
-	__u32 state; /* enum kvmi_lat_state */
 	__u32 pad;
 };
 

@@ -20,6 +20,7 @@
 #define PAIR_NONE  (-5) /* pair_entry: nothing to record, already counted */
 
 #define PAIR_FN	       static inline __attribute__((always_inline))
+#define PAIR_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PAIR_BARRIER() __asm__ __volatile__("" ::: "memory")
 
 PAIR_FN int pair_break(struct kvmi_lat_vcpu *v, int why)
@@ -30,13 +31,15 @@ PAIR_FN int pair_break(struct kvmi_lat_vcpu *v, int why)
 
 PAIR_FN int pair_exit(struct kvmi_lat_vcpu *v, __u64 now)
 {
-	/* A broken one has been counted already. */
-	int lost = v->state >= VCPU_EXITED && v->state != VCPU_BROKEN;
+	__u32 from = v->state;
 
 	v->exits++;
 	v->t_exit = now;
 	v->state = VCPU_EXITED;
-	return lost ? CNT_OVERWRITTEN : PAIR_OK;
+	if (PAIR_LIKELY(from == VCPU_GUEST))
+		return PAIR_OK;
+	/* A broken one has been counted already. */
+	return from >= VCPU_EXITED && from != VCPU_BROKEN ? CNT_OVERWRITTEN : PAIR_OK;
 }
 
 PAIR_FN int pair_bp_send(struct kvmi_lat_vcpu *v, __u64 now)
@@ -202,6 +205,19 @@ PAIR_FN int pair_stages(const struct kvmi_lat_vcpu *v, __u64 now, __u64 stages[N
 }
 
 /*
+ * By far the most frequent entry, that of an exit which KVM handled by itself: true, with its time.
+ * Otherwise nothing has been done, and it is for pair_entry().
+ */
+PAIR_FN int pair_plain_entry(struct kvmi_lat_vcpu *v, __u64 now, __u64 *total)
+{
+	if (v->state != VCPU_EXITED || now < v->t_exit)
+		return 0;
+	v->state = VCPU_GUEST;
+	*total = now - v->t_exit;
+	return 1;
+}
+
+/*
  * PAIR_EXIT, PAIR_OTHER: stages[STAGE_TOTAL] is set. PAIR_EVENT: all of stages. Otherwise nothing
  * is, and the result is PAIR_NONE or the counter.
  */
@@ -209,14 +225,12 @@ PAIR_FN int pair_entry(struct kvmi_lat_vcpu *v, __u64 now, __u64 stages[NR_STAGE
 {
 	__u32 state = v->state;
 
-	v->state = VCPU_GUEST;
-	if (state == VCPU_EXITED) {
-		if (now < v->t_exit)
-			return CNT_OUT_OF_ORDER;
-		stages[STAGE_TOTAL] = now - v->t_exit;
+	if (pair_plain_entry(v, now, &stages[STAGE_TOTAL]))
 		return PAIR_EXIT;
-	}
+	v->state = VCPU_GUEST;
 	switch (state) {
+	case VCPU_EXITED:
+		return CNT_OUT_OF_ORDER;
 	case VCPU_ACT:
 		return pair_stages(v, now, stages) ? PAIR_EVENT : CNT_OUT_OF_ORDER;
 	case VCPU_OTHER:

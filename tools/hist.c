@@ -10,7 +10,8 @@ unsigned int hist_row(uint64_t value, unsigned int bits)
 
 	if (value < 1ULL << bits)
 		return value;
-	shift = hist_log2(value) - bits;
+	/* value is not 0 */
+	shift = 63 - __builtin_clzll(value) - bits;
 	return (shift << bits) + (value >> shift);
 }
 
@@ -66,7 +67,7 @@ void hist_merge(struct hist *h, const struct hist *from)
 
 void hist_merge_cpu(struct hist *h, const struct kvmi_lat_hist *from)
 {
-	merge_summary(h, from->sum, from->count, from->min, from->max);
+	merge_summary(h, from->sum, from->count, from->min, from->min + from->span);
 	for (unsigned int i = 0; i < HIST_NR_BUCKETS; i++)
 		h->buckets[i] += from->buckets[i];
 }

@@ -76,19 +76,31 @@ static int read_counters(int fd, int cpus, struct measurement *m)
 	return err;
 }
 
+/* All slots at once. The caller frees them; NULL: *err says why. */
+static struct kvmi_lat_vcpu *copy_vcpus(int fd, int *err)
+{
+	struct kvmi_lat_vcpu *vcpus = calloc(NR_VCPUS, sizeof(*vcpus));
+	__u32 zero = 0;
+
+	*err = vcpus ? bpf_map_lookup_elem(fd, &zero, vcpus) : -ENOMEM;
+	if (!*err)
+		return vcpus;
+	free(vcpus);
+	return NULL;
+}
+
 static int read_vcpus(int fd, struct measurement *m)
 {
-	struct kvmi_lat_vcpu v;
-	__u64 key, *previous = NULL;
+	struct kvmi_lat_vcpu *vcpus;
+	int err;
 
-	while (!bpf_map_get_next_key(fd, previous, &key)) {
-		if (!bpf_map_lookup_elem(fd, &key, &v)) {
-			m->exits += v.exits;
-			m->in_flight += v.cut + in_flight(&v);
-		}
-		previous = &key;
+	vcpus = copy_vcpus(fd, &err);
+	for (int i = 0; vcpus && i < NR_VCPUS; i++) {
+		m->exits += vcpus[i].exits;
+		m->in_flight += vcpus[i].cut + in_flight(&vcpus[i]);
 	}
-	return 0;
+	free(vcpus);
+	return err;
 }
 
 int maps_read(const struct maps *maps, struct measurement *m)
@@ -125,15 +137,14 @@ static int clear_array(int fd, __u32 entries, size_t value_size)
 
 int maps_clear(const struct maps *maps)
 {
-	__u64 key;
+	struct kvmi_lat_vcpu *none = calloc(NR_VCPUS, sizeof(*none));
+	__u32 zero = 0;
 	int err;
 
-	while (!bpf_map_get_next_key(maps->vcpus, NULL, &key)) {
-		err = bpf_map_delete_elem(maps->vcpus, &key);
-		if (err)
-			return err;
-	}
-	err = clear_array(maps->histograms, NR_CLASSES, sizeof(struct kvmi_lat_hist));
+	err = none ? bpf_map_update_elem(maps->vcpus, &zero, none, BPF_EXIST) : -ENOMEM;
+	free(none);
+	if (!err)
+		err = clear_array(maps->histograms, NR_CLASSES, sizeof(struct kvmi_lat_hist));
 	if (!err)
 		err = clear_array(maps->counters, 1, sizeof(struct kvmi_lat_counters));
 	return err;
@@ -141,27 +152,25 @@ int maps_clear(const struct maps *maps)
 
 int maps_interrupted(const struct maps *maps)
 {
-	struct kvmi_lat_vcpu v;
-	__u64 key, *previous = NULL;
+	struct kvmi_lat_vcpu *vcpus;
+	__u32 zero = 0;
 	int err;
 
-	while (!bpf_map_get_next_key(maps->vcpus, previous, &key)) {
-		err = bpf_map_lookup_elem(maps->vcpus, &key, &v);
-		if (err)
-			return err;
-		v.cut += in_flight(&v);
-		v.state = VCPU_NEW;
-		err = bpf_map_update_elem(maps->vcpus, &key, &v, BPF_EXIST);
-		if (err)
-			return err;
-		previous = &key;
+	vcpus = copy_vcpus(maps->vcpus, &err);
+	if (!vcpus)
+		return err;
+	for (int i = 0; i < NR_VCPUS; i++) {
+		vcpus[i].cut += in_flight(&vcpus[i]);
+		vcpus[i].state = VCPU_NEW;
 	}
-	return 0;
+	err = bpf_map_update_elem(maps->vcpus, &zero, vcpus, BPF_EXIST);
+	free(vcpus);
+	return err;
 }
 
 int maps_set_detaching(const struct maps *maps, bool detaching)
 {
 	__u32 zero = 0, value = detaching;
 
-	return bpf_map_update_elem(maps->bss, &zero, &value, BPF_EXIST);
+	return bpf_map_update_elem(maps->data, &zero, &value, BPF_EXIST);
 }

@@ -23,10 +23,10 @@ int64_t measurement_unaccounted(const struct measurement *m);
 
 /* File descriptors of the programs' maps. */
 struct maps {
-	int vcpus;
+	int vcpus; /* .bss */
 	int histograms;
 	int counters;
-	int bss;
+	int data; /* .data: detaching */
 };
 
 /* Adds what the maps hold to m. 0 or a negative errno. */

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kvmi_lat.skel.h"
 #include "log.h"
 #include "observer.h"
+
+/* Uses types of kvmi_lat.h. */
+#include "kvmi_lat.skel.h"
 
 static void explain_load_error(int err)
 {
@@ -50,10 +52,10 @@ int observer_open(struct observer *o, struct run *run, pid_t pid)
 		}
 		o->hooks.programs[i] = bpf_program__fd(program);
 	}
-	o->maps.vcpus = bpf_map__fd(o->skel->maps.vcpus);
+	o->maps.vcpus = bpf_map__fd(o->skel->maps.bss);
 	o->maps.histograms = bpf_map__fd(o->skel->maps.histograms);
 	o->maps.counters = bpf_map__fd(o->skel->maps.counters);
-	o->maps.bss = bpf_map__fd(o->skel->maps.bss);
+	o->maps.data = bpf_map__fd(o->skel->maps.data);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static const char detach_help[] =
 	"Example:\n"
 	"  kvmi-lat detach --pinned /sys/fs/bpf/lat --unload\n";
 
-static const char *const map_names[] = {"vcpus", "histograms", "counters", "kvmi_lat_bss",
+static const char *const map_names[] = {"kvmi_lat_bss", "histograms", "counters", "kvmi_lat_data",
 					"kvmi_lat_rodata"};
 
 struct pinned {
@@ -90,7 +90,7 @@ static int check_size(int fd, const char *name, __u32 value_size, __u32 entries)
 	__u32 size = sizeof(info);
 
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.value_size == value_size &&
-	    (!entries || info.max_entries == entries))
+	    info.max_entries == entries)
 		return 0;
 	log_error("the pinned map %s is not of this version of kvmi-lat", name);
 	return -EINVAL;
@@ -98,7 +98,7 @@ static int check_size(int fd, const char *name, __u32 value_size, __u32 entries)
 
 static void pinned_close(struct pinned *p)
 {
-	const int fds[] = {p->maps.vcpus, p->maps.histograms, p->maps.counters, p->maps.bss};
+	const int fds[] = {p->maps.vcpus, p->maps.histograms, p->maps.counters, p->maps.data};
 
 	for (int i = 0; i < NR_HOOKS; i++) {
 		if (p->hooks.programs[i] >= 0)
@@ -114,7 +114,7 @@ static void pinned_close(struct pinned *p)
 
 static int pinned_open(struct pinned *p, const char *dir)
 {
-	int *const fds[] = {&p->maps.vcpus, &p->maps.histograms, &p->maps.counters, &p->maps.bss};
+	int *const fds[] = {&p->maps.vcpus, &p->maps.histograms, &p->maps.counters, &p->maps.data};
 
 	p->dir = dir;
 	hooks_init(&p->hooks);
@@ -129,11 +129,11 @@ static int pinned_open(struct pinned *p, const char *dir)
 		if (p->hooks.programs[i] < 0)
 			return p->hooks.programs[i];
 	}
-	if (check_size(p->maps.vcpus, "vcpus", sizeof(struct kvmi_lat_vcpu), 0) ||
+	if (check_size(p->maps.vcpus, "kvmi_lat_bss", NR_VCPUS * sizeof(struct kvmi_lat_vcpu), 1) ||
 	    check_size(p->maps.histograms, "histograms", sizeof(struct kvmi_lat_hist),
 		       NR_CLASSES) ||
 	    check_size(p->maps.counters, "counters", sizeof(struct kvmi_lat_counters), 1) ||
-	    check_size(p->maps.bss, "kvmi_lat_bss", sizeof(__u32), 1))
+	    check_size(p->maps.data, "kvmi_lat_data", sizeof(__u32), 1))
 		return -EINVAL;
 	return 0;
 }

@@ -17,9 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kvmi_lat.skel.h"
 #include "measurement.h"
 #include "names.h"
+
+/* Uses types of kvmi_lat.h. */
+#include "kvmi_lat.skel.h"
 
 #define BP    KVMI_LAT_EVENT_BREAKPOINT
 #define RETRY 1
@@ -39,10 +41,10 @@ static int load(__u32 only_tgid)
 	err = kvmi_lat__load(skel);
 	if (err)
 		return err;
-	maps.vcpus = bpf_map__fd(skel->maps.vcpus);
+	maps.vcpus = bpf_map__fd(skel->maps.bss);
 	maps.histograms = bpf_map__fd(skel->maps.histograms);
 	maps.counters = bpf_map__fd(skel->maps.counters);
-	maps.bss = bpf_map__fd(skel->maps.bss);
+	maps.data = bpf_map__fd(skel->maps.data);
 	return 0;
 }
 
@@ -223,18 +225,40 @@ static void test_problems_are_counted(void **state)
 	free(m);
 }
 
-static void test_more_vcpus_than_slots(void **state)
+/* Some 4096 bytes apart, as from a slab; a few with the same home. None gets another one's slot. */
+static void test_many_vcpus(void **state)
 {
-	const unsigned int slots = bpf_map__max_entries(skel->maps.vcpus), more = 10;
+	const unsigned int n = NR_VCPUS / 2;
 	struct measurement *m;
 
 	(void)state;
-	for (unsigned int i = 0; i < slots + more; i++)
-		FIRE(lat_kvm_exit, VCPU + i * 4096ULL, 1, 0, 0);
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < n; i++)
+			FIRE(lat_kvm_exit, VCPU + i * 0x2b80ULL, 1, 0, 0);
+		for (unsigned int i = 0; i < n; i++)
+			FIRE(lat_kvm_entry, VCPU + i * 0x2b80ULL, 0, 0, 0);
+	}
 	m = measure();
-	assert_int_equal(m->exits, slots);
-	assert_int_equal(m->in_flight, slots);
-	expect_counter(m, CNT_MAP_FULL, more);
+	assert_int_equal(m->exits, 2 * n);
+	assert_int_equal(m->hists[CLASS_EXIT].count, 2 * n);
+	assert_int_equal(m->in_flight, 0);
+	for (int i = 0; i < NR_COUNTERS; i++)
+		expect_counter(m, i, 0);
+	free(m);
+}
+
+static void test_more_vcpus_than_slots(void **state)
+{
+	const unsigned int n = NR_VCPUS + 10;
+	struct measurement *m;
+
+	(void)state;
+	for (unsigned int i = 0; i < n; i++)
+		FIRE(lat_kvm_exit, VCPU + i * 0x2b80ULL, 1, 0, 0);
+	m = measure();
+	assert_true(m->exits > NR_VCPUS * 3 / 4 && m->exits <= NR_VCPUS);
+	assert_int_equal(m->in_flight, m->exits);
+	expect_counter(m, CNT_MAP_FULL, n - m->exits);
 	assert_int_equal(measurement_unaccounted(m), 0);
 	free(m);
 }
@@ -276,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_breakpoints_add_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_exits_on_both_kernels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_problems_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_vcpus, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_vcpus_than_slots, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_one_process, setup, teardown),
 	};

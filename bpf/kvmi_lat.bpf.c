@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include <linux/bpf.h>
+#include <linux/kvm.h>
 #include <bpf/bpf_helpers.h>
 
 #include "hist.bpf.h"
@@ -20,6 +21,14 @@
 
 /* To be set before loading. As it stands: the VMs of all processes. */
 const volatile __u32 only_tgid = 0;
+
+/*
+ * Where these are in struct kvm_vcpu; the tool looks that up in the kernel's type information and
+ * sets it before loading. -1: not known. Then a vCPU is known by its thread alone.
+ */
+const volatile __s32 offset_of_kvm = -1;
+const volatile __s32 offset_of_id = -1;
+const volatile __s32 offset_of_exits = -1; /* its statistics' exits: 0 before its first one */
 
 /* Set by the tool before it detaches: what comes unpaired from then on is its own doing. */
 volatile __u32 detaching SEC(".data") = 0;
@@ -29,6 +38,14 @@ volatile __u32 detaching SEC(".data") = 0;
  * look-up in a BPF hash would cost more than all the rest that a hook does here.
  */
 struct kvmi_lat_vcpu vcpus[NR_VCPUS];
+
+/* Which vCPU a thread runs: kvm_userspace_exit does not say. Touched on the way to userspace only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * NR_VCPUS);
+	__type(key, __u32);   /* thread id */
+	__type(value, __u32); /* slot */
+} threads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -147,6 +164,8 @@ static __noinline int add_vcpu(__u64 vcpu)
 			__sync_fetch_and_add(&v->claims, 1);
 			if (*(volatile __u64 *)&v->claims == 1) {
 				v->vcpu = vcpu;
+				v->index = at;
+				v->id = -1;
 				return at;
 			}
 		}
@@ -184,6 +203,70 @@ static __always_inline struct kvmi_lat_vcpu *find_or_add_vcpu(__u64 vcpu)
 	return at < 0 ? NULL : &vcpus[at % NR_VCPUS];
 }
 
+static __always_inline bool read_vcpu(__u64 vcpu, __s32 offset, void *to, __u32 size)
+{
+	return offset >= 0 && !bpf_probe_read_kernel(to, size, (void *)(vcpu + offset));
+}
+
+/* That this thread runs this vCPU; a thread may take turns with several. */
+static __noinline int note_thread(struct kvmi_lat_vcpu *v, __u32 tid)
+{
+	__u32 index = v->index, before = v->tid, *have;
+
+	have = bpf_map_lookup_elem(&threads, &tid);
+	if (!have || *have != index)
+		if (bpf_map_update_elem(&threads, &tid, &index, BPF_ANY))
+			count(CNT_MAP_FULL);
+	if (before && before != tid) {
+		have = bpf_map_lookup_elem(&threads, &before);
+		if (have && *have == index)
+			bpf_map_delete_elem(&threads, &before);
+	}
+	v->tid = tid;
+	return 0;
+}
+
+/* Who this vCPU is: on its first exit or entry, and when another is found in its place. */
+static __noinline int identify(struct kvmi_lat_vcpu *v)
+{
+	__u64 who = bpf_get_current_pid_tgid();
+	struct kvmi_lat_sums none = {};
+	__u64 vm = 0;
+	__s32 id = -1;
+
+	read_vcpu(v->vcpu, offset_of_kvm, &vm, sizeof(vm));
+	read_vcpu(v->vcpu, offset_of_id, &id, sizeof(id));
+	if (v->tgid && (v->tgid != who >> 32 || v->vm != vm || v->id != id)) {
+		v->sums = none;
+		count(CNT_VCPU_REPLACED);
+	}
+	v->tgid = who >> 32;
+	v->vm = vm;
+	v->id = id;
+	return note_thread(v, who);
+}
+
+/*
+ * Back from userspace: a VM may have been destroyed there, and another have got the address. That one
+ * has not exited yet. Without its statistics, another thread is all there is to tell it by.
+ */
+static __noinline int come_back(struct kvmi_lat_vcpu *v)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	__u64 exits;
+	bool other;
+
+	if (read_vcpu(v->vcpu, offset_of_exits, &exits, sizeof(exits)))
+		other = !exits;
+	else
+		other = v->tid != tid;
+	if (other)
+		pair_replaced(v);
+	else
+		note_thread(v, tid);
+	return 0;
+}
+
 /*
  * kvm_exit: 6.x (vcpu, isa), 5.10 (exit_reason, vcpu, isa): the vCPU is the one that is a kernel
  * address. A third argument must not be touched: 6.x would refuse to attach.
@@ -204,16 +287,20 @@ int lat_kvm_exit(struct bpf_raw_tracepoint_args *ctx)
 		return count(CNT_MAP_FULL);
 	/* The clock comes last here and first on entry: the look-up is not part of the total. */
 	why = pair_exit(v, bpf_ktime_get_ns());
-	return why == PAIR_OK ? 0 : count(why);
+	if (PAIR_LIKELY(why == PAIR_OK))
+		return 0;
+	return why == PAIR_FIRST ? identify(v) : count(why);
 }
 
 /* Apart from the plain exits' path, to leave that the registers. */
 static __noinline int enter(struct kvmi_lat_vcpu *v, __u64 now)
 {
 	__u64 stages[NR_STAGES];
-	__u32 class, i;
+	__u32 class, user, i;
 	int what;
 
+	if (pair_was_away(v))
+		come_back(v);
 	if (pair_moves_reply(v))
 		count(CNT_REPLY_MOVED);
 	what = pair_entry(v, now, stages);
@@ -223,15 +310,33 @@ static __noinline int enter(struct kvmi_lat_vcpu *v, __u64 now)
 		return 0;
 	case PAIR_EVENT:
 		class = CLASS_BREAKPOINT + v->action * NR_STAGES;
+		v->sums.events++;
 		/* The verifiers of 5.10 and 6.1 refuse a loop that a call falls into. */
 #pragma clang loop unroll(full)
-		for (i = 0; i < NR_STAGES; i++)
+		for (i = 0; i < NR_STAGES; i++) {
+			v->sums.event_time[i] += stages[i];
 			add_sample(class + i, stages[i]);
+		}
 		return 0;
 	case PAIR_OTHER:
 		class = CLASS_OTHER + v->event * KVMI_LAT_NR_ACTIONS + v->action;
+		v->sums.others++;
+		v->sums.other_time += stages[STAGE_TOTAL];
 		add_sample(class, stages[STAGE_TOTAL]);
 		return 0;
+	case PAIR_USER:
+		user = v->user == USER_DEBUG ? USER_DEBUG : USER_OTHER;
+		class = CLASS_USER + user * NR_USER_STAGES;
+		v->sums.users[user]++;
+#pragma clang loop unroll(full)
+		for (i = 0; i < NR_USER_STAGES; i++) {
+			v->sums.user_time[user][i] += stages[i];
+			add_sample(class + i, stages[i]);
+		}
+		return 0;
+	case CNT_FIRST_ENTRY:
+		identify(v);
+		return count(what);
 	default:
 		return count(what);
 	}
@@ -250,8 +355,26 @@ int lat_kvm_entry(struct bpf_raw_tracepoint_args *ctx)
 		return count(CNT_MAP_FULL);
 	if (!pair_plain_entry(v, now, &total))
 		return enter(v, now);
+	v->sums.exits++;
+	v->sums.exit_time += total;
 	add_sample(CLASS_EXIT, total);
 	return 0;
+}
+
+/* (reason, errno), on the vCPU's thread */
+SEC("raw_tp/kvm_userspace_exit")
+int lat_userspace(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), *index;
+	__u64 now = bpf_ktime_get_ns();
+	int why;
+
+	index = bpf_map_lookup_elem(&threads, &tid);
+	if (!index)
+		return 0;
+	why = pair_userspace(&vcpus[*index % NR_VCPUS],
+			     (__u32)ctx->args[0] == KVM_EXIT_DEBUG ? USER_DEBUG : USER_OTHER, now);
+	return why == PAIR_OK ? 0 : count(why);
 }
 
 /* (vcpu, gpa, old_rip) */
@@ -264,9 +387,11 @@ int lat_bp_send(struct bpf_raw_tracepoint_args *ctx)
 
 	if (not_ours())
 		return 0;
-	count(CNT_BP_SEND);
 	v = find_vcpu(ctx->args[0]);
-	why = v ? pair_bp_send(v, now) : CNT_BEFORE_FIRST;
+	if (!v)
+		return count(CNT_BP_SEND), count(CNT_BEFORE_FIRST);
+	v->bp_sends++;
+	why = pair_bp_send(v, now);
 	return why == PAIR_OK ? 0 : count(why);
 }
 
@@ -280,9 +405,11 @@ int lat_event(struct bpf_raw_tracepoint_args *ctx)
 
 	if (not_ours())
 		return 0;
-	count(CNT_EVENTS);
 	v = find_vcpu(ctx->args[0]);
-	why = v ? pair_event(v, (__u8)ctx->args[1], (__u32)ctx->args[2], now) : CNT_BEFORE_FIRST;
+	if (!v)
+		return count(CNT_EVENTS), count(CNT_BEFORE_FIRST);
+	v->kvmi_events++;
+	why = pair_event(v, (__u8)ctx->args[1], (__u32)ctx->args[2], now);
 	return why == PAIR_OK ? 0 : count(why);
 }
 
@@ -295,11 +422,10 @@ int lat_reply(struct bpf_raw_tracepoint_args *ctx)
 	int why;
 
 	v = find_vcpu(ctx->args[0]);
-	if (!v && only_tgid)
-		return 0;
-	count(CNT_REPLIES);
-	why = v ? pair_reply(v, (__u8)ctx->args[1], (__u32)ctx->args[2], (__u32)ctx->args[3], now)
-		: CNT_BEFORE_FIRST;
+	if (!v)
+		return only_tgid ? 0 : (count(CNT_REPLIES), count(CNT_BEFORE_FIRST));
+	v->replies++;
+	why = pair_reply(v, (__u8)ctx->args[1], (__u32)ctx->args[2], (__u32)ctx->args[3], now);
 	return why == PAIR_OK ? 0 : count(why);
 }
 
@@ -330,8 +456,8 @@ int lat_command(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	v = find_vcpu(ctx->args[0]);
 	why = v ? pair_command(v, now) : CNT_COMMANDS_OUTSIDE;
-	if (why != CNT_COMMANDS_OUTSIDE)
-		count(CNT_COMMANDS);
+	if (v && why != CNT_COMMANDS_OUTSIDE)
+		v->commands++;
 	return why == PAIR_OK ? 0 : count(why);
 }
 

@@ -20,6 +20,24 @@ enum kvmi_lat_stage {
 	NR_STAGES,
 };
 
+/*
+ * Parts of an exit that userspace handled. No breakpoint event has them: where KVM has sent one, its
+ * stages say more.
+ */
+enum kvmi_lat_user_stage {
+	USER_KERNEL,	/* kvm_exit -> kvm_userspace_exit */
+	USER_USERSPACE, /* kvm_userspace_exit -> kvm_entry: userspace, and the way back in */
+	USER_TOTAL,	/* kvm_exit -> kvm_entry, the sum of the two */
+	NR_USER_STAGES,
+};
+
+/* What userspace was to do. */
+enum kvmi_lat_user {
+	USER_DEBUG, /* KVM_EXIT_DEBUG: an int3, on a machine that is debugged */
+	USER_OTHER,
+	NR_USERS,
+};
+
 /* Event ids and actions on the wire. */
 #define KVMI_LAT_EVENT_BREAKPOINT 3
 #define KVMI_LAT_NR_EVENTS	  4
@@ -27,12 +45,14 @@ enum kvmi_lat_stage {
 
 /*
  * A class is one (event, action, stage) that has a histogram of its own: the exits that are no
- * event, every stage of the breakpoint event by action, the total of the other events by action.
+ * event, every stage of the breakpoint event by action, the total of the other events by action, the
+ * exits that userspace handled.
  */
 #define CLASS_EXIT	 0
 #define CLASS_BREAKPOINT 1
 #define CLASS_OTHER	 (CLASS_BREAKPOINT + KVMI_LAT_NR_ACTIONS * NR_STAGES)
-#define NR_CLASSES	 (CLASS_OTHER + KVMI_LAT_EVENT_BREAKPOINT * KVMI_LAT_NR_ACTIONS)
+#define CLASS_USER	 (CLASS_OTHER + KVMI_LAT_EVENT_BREAKPOINT * KVMI_LAT_NR_ACTIONS)
+#define NR_CLASSES	 (CLASS_USER + NR_USERS * NR_USER_STAGES)
 
 /*
  * What was seen, and everything that could not become a sample, by kind. tools/names.c has the
@@ -68,6 +88,9 @@ enum kvmi_lat_counter {
 	/* adjusted */
 	CNT_CLAMPED,
 	CNT_REPLY_MOVED,
+	CNT_LEFT_KERNEL,
+	/* vCPUs */
+	CNT_VCPU_REPLACED,
 	NR_COUNTERS,
 };
 #define CNT_UNPAIRED_FIRST CNT_UNPAIRED_ENTRY
@@ -113,6 +136,19 @@ enum kvmi_lat_state {
 	VCPU_ACT,     /* kvmi_event_bp_recv seen */
 	VCPU_OTHER,   /* kvmi_event of another event seen */
 	VCPU_BROKEN,  /* this exit was dropped and counted: wait for the entry */
+	VCPU_USER,    /* kvm_userspace_exit seen, of an exit that is no event */
+};
+
+/* What one vCPU's samples add up to: counts and sums only, histograms are per machine. */
+struct kvmi_lat_sums {
+	__u64 exits; /* that KVM handled by itself */
+	__u64 exit_time;
+	__u64 events; /* breakpoints, whatever the answer */
+	__u64 event_time[NR_STAGES];
+	__u64 others; /* other events */
+	__u64 other_time;
+	__u64 users[NR_USERS]; /* exits that userspace handled */
+	__u64 user_time[NR_USERS][NR_USER_STAGES];
 };
 
 /*
@@ -125,11 +161,24 @@ struct kvmi_lat_vcpu {
 	__u64 t_exit;
 	__u32 state;  /* enum kvmi_lat_state */
 	__u32 action; /* of the event */
+	struct kvmi_lat_sums sums;
+	/* Which one it is: the process and thread that run it, struct kvm *, its id in there. */
+	__u32 tgid;
+	__u32 tid;
+	__u64 vm;
+	__s32 id;    /* -1: not known */
+	__u32 index; /* the slot's own */
+	/* What was seen of it, counted here since its own threads do not get in each other's way. */
+	__u64 bp_sends;
+	__u64 kvmi_events;
+	__u64 replies; /* by the receiver */
+	__u64 commands;
 	__u64 cut;    /* exits in flight when the programs were detached (written by the tool) */
 	__u64 claims; /* how often the slot was asked for while it was free: see add_vcpu() */
 	__u64 t_bp_send;
 	__u64 t_event;
 	__u64 t_bp_recv;
+	__u64 t_user;	  /* kvm_userspace_exit since the exit, 0: none */
 	__u64 t_command;  /* when the command being served began, 0: none */
 	__u64 cmd_before; /* time of commands before the reply */
 	__u64 cmd_after;  /* time of commands after the reply */
@@ -139,7 +188,7 @@ struct kvmi_lat_vcpu {
 	__u32 reply_action;
 	__u32 seq;
 	__u32 event;
-	__u32 pad;
+	__u32 user; /* enum kvmi_lat_user */
 };
 
 #define REPLY_KEY(seq) (1ULL << 32 | (seq))

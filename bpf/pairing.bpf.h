@@ -18,6 +18,8 @@
 #define PAIR_EVENT (-3) /* pair_entry: a breakpoint, all stages */
 #define PAIR_OTHER (-4) /* pair_entry: another event, the total only */
 #define PAIR_NONE  (-5) /* pair_entry: nothing to record, already counted */
+#define PAIR_FIRST (-6) /* pair_exit: the first of this vCPU, or the first again */
+#define PAIR_USER  (-7) /* pair_entry: an exit that userspace handled */
 
 #define PAIR_FN	       static inline __attribute__((always_inline))
 #define PAIR_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -38,6 +40,9 @@ PAIR_FN int pair_exit(struct kvmi_lat_vcpu *v, __u64 now)
 	v->state = VCPU_EXITED;
 	if (PAIR_LIKELY(from == VCPU_GUEST))
 		return PAIR_OK;
+	v->t_user = 0;
+	if (from == VCPU_NEW)
+		return PAIR_FIRST;
 	/* A broken one has been counted already. */
 	return from >= VCPU_EXITED && from != VCPU_BROKEN ? CNT_OVERWRITTEN : PAIR_OK;
 }
@@ -58,13 +63,14 @@ PAIR_FN int pair_bp_send(struct kvmi_lat_vcpu *v, __u64 now)
 
 PAIR_FN int pair_event(struct kvmi_lat_vcpu *v, __u32 event, __u32 seq, __u64 now)
 {
-	__u32 from = VCPU_EXITED, to = VCPU_OTHER;
+	__u32 from = VCPU_EXITED, to = VCPU_OTHER, was = v->state;
 
 	if (event == KVMI_LAT_EVENT_BREAKPOINT) {
 		from = VCPU_BUILD;
 		to = VCPU_WAIT;
 	}
-	if (v->state != from) {
+	/* KVM_RUN may begin with an event: the exit before it is then the event's. */
+	if (was != from && !(to == VCPU_OTHER && was == VCPU_USER)) {
 		/* Events other than a breakpoint can be sent while the vCPU has not exited. */
 		if (to == VCPU_OTHER && (v->state == VCPU_NEW || v->state == VCPU_GUEST))
 			return PAIR_OK;
@@ -89,7 +95,7 @@ PAIR_FN int pair_event(struct kvmi_lat_vcpu *v, __u32 event, __u32 seq, __u64 no
 	/* The receiver looks at state first: seq and reply_key have to be there by then. */
 	PAIR_BARRIER();
 	v->state = to;
-	return PAIR_OK;
+	return was == VCPU_USER ? CNT_LEFT_KERNEL : PAIR_OK;
 }
 
 /*
@@ -205,6 +211,42 @@ PAIR_FN int pair_stages(const struct kvmi_lat_vcpu *v, __u64 now, __u64 stages[N
 }
 
 /*
+ * KVM_RUN returns to userspace. It may do so more than once before the vCPU is entered: the first
+ * time says why. An event keeps what it is, whether it is complete or not: its last stage then has
+ * the time in userspace in it.
+ */
+PAIR_FN int pair_userspace(struct kvmi_lat_vcpu *v, __u32 user, __u64 now)
+{
+	if (v->state < VCPU_EXITED || v->state == VCPU_USER)
+		return PAIR_OK;
+	if (v->state != VCPU_EXITED) {
+		int again = v->t_user != 0;
+
+		v->t_user = now;
+		return again || v->state == VCPU_BROKEN ? PAIR_OK : CNT_LEFT_KERNEL;
+	}
+	v->t_user = now;
+	v->user = user;
+	v->state = VCPU_USER;
+	return PAIR_OK;
+}
+
+/* Whether the vCPU has been in userspace since its exit: only there another can take its place. */
+PAIR_FN int pair_was_away(const struct kvmi_lat_vcpu *v)
+{
+	return v->state >= VCPU_EXITED && v->t_user;
+}
+
+/* Another vCPU is at this address now. What the former one was at stays in flight for ever. */
+PAIR_FN void pair_replaced(struct kvmi_lat_vcpu *v)
+{
+	if (v->state >= VCPU_EXITED && v->state != VCPU_BROKEN)
+		v->cut++;
+	v->state = VCPU_NEW;
+	v->t_user = 0;
+}
+
+/*
  * By far the most frequent entry, that of an exit which KVM handled by itself: true, with its time.
  * Otherwise nothing has been done, and it is for pair_entry().
  */
@@ -218,16 +260,19 @@ PAIR_FN int pair_plain_entry(struct kvmi_lat_vcpu *v, __u64 now, __u64 *total)
 }
 
 /*
- * PAIR_EXIT, PAIR_OTHER: stages[STAGE_TOTAL] is set. PAIR_EVENT: all of stages. Otherwise nothing
- * is, and the result is PAIR_NONE or the counter.
+ * PAIR_EXIT, PAIR_OTHER: stages[STAGE_TOTAL] is set. PAIR_EVENT: all of stages. PAIR_USER: its first
+ * ones, which are those of enum kvmi_lat_user_stage. Otherwise nothing is, and the result is PAIR_NONE
+ * or the counter.
  */
 PAIR_FN int pair_entry(struct kvmi_lat_vcpu *v, __u64 now, __u64 stages[NR_STAGES])
 {
 	__u32 state = v->state;
+	__u64 left = v->t_user;
 
 	if (pair_plain_entry(v, now, &stages[STAGE_TOTAL]))
 		return PAIR_EXIT;
 	v->state = VCPU_GUEST;
+	v->t_user = 0;
 	switch (state) {
 	case VCPU_EXITED:
 		return CNT_OUT_OF_ORDER;
@@ -243,6 +288,13 @@ PAIR_FN int pair_entry(struct kvmi_lat_vcpu *v, __u64 now, __u64 stages[NR_STAGE
 		v->action = v->reply_action;
 		stages[STAGE_TOTAL] = now - v->t_exit;
 		return PAIR_OTHER;
+	case VCPU_USER:
+		if (left < v->t_exit || now < left)
+			return CNT_OUT_OF_ORDER;
+		stages[USER_KERNEL] = left - v->t_exit;
+		stages[USER_USERSPACE] = now - left;
+		stages[USER_TOTAL] = now - v->t_exit;
+		return PAIR_USER;
 	case VCPU_NEW:
 		return CNT_FIRST_ENTRY;
 	case VCPU_GUEST:

@@ -4,7 +4,7 @@
 -include tools/lib/build.mk
 
 KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report.o report_text.o \
-	report_json.o summary.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
+	report_json.o summary.o vcpus.o offsets.o pinned.o hooks.o measurement.o runfile.o fingerprint.o hist.o \
 	names.o log.o whole_file.o filter.o report_hist.o rank.o runfile_check.o \
 	export.o export_csv.o export_hgrm.o export_prometheus.o)
 KVMI_LAT_OBJS += $(addprefix build/tools/, compare.o compare_text.o compare_markdown.o \
@@ -39,16 +39,16 @@ build/tests/unit/test_hist: tests/unit/test_hist.c tools/hist.c
 build/tests/unit/test_pairing: tests/unit/test_pairing.c
 build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 	tests/unit/sequences.c tests/unit/sequences.h
-build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c \
+build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c tools/vcpus.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c tools/rank.c \
 	tools/runfile_check.c
 build/tests/unit/test_compare: tests/unit/test_compare.c $(addprefix tools/, comparison.c side.c \
-	summary.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
+	summary.c vcpus.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
 	names.c rank.c whole_file.c)
-build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c \
+build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c vcpus.c \
 	runfile_check.c measurement.c hist.c names.c rank.c whole_file.c) | build/tools/kvmi-lat
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
-build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c \
+build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \
 	$(BPF_SKEL)
 
 $(KVMI_LAT_UNIT_TESTS): $(wildcard tools/*.h bpf/*.h)

@@ -19,6 +19,7 @@ const struct hook hooks[NR_HOOKS] = {
 	{"lat_bp_recv", "kvmi_event_bp_recv", HOOK_EVENT},
 	{"lat_command", "kvmi_vcpu_command", HOOK_COMMAND},
 	{"lat_command_done", "kvmi_vcpu_reply", HOOK_COMMAND},
+	{"lat_userspace", "kvm_userspace_exit", HOOK_KVM},
 	{"lat_kvm_entry", "kvm_entry", HOOK_KVM},
 	{"lat_kvm_exit", "kvm_exit", HOOK_KVM},
 };

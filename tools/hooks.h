@@ -19,7 +19,7 @@ struct hook {
 	enum hook_group group;
 };
 
-#define NR_HOOKS 8
+#define NR_HOOKS 9
 
 /* In the order of attaching: kvm_exit last, since a vCPU's slot does nothing before its exit. */
 extern const struct hook hooks[NR_HOOKS];

@@ -33,8 +33,10 @@ int64_t measurement_unaccounted(const struct measurement *m)
 	known += m->hists[CLASS_EXIT].count;
 	for (int i = 0; i < KVMI_LAT_NR_ACTIONS; i++)
 		known += m->hists[CLASS_BREAKPOINT + i * NR_STAGES + STAGE_TOTAL].count;
-	for (int i = CLASS_OTHER; i < NR_CLASSES; i++)
+	for (int i = CLASS_OTHER; i < CLASS_USER; i++)
 		known += m->hists[i].count;
+	for (int i = 0; i < NR_USERS; i++)
+		known += m->hists[CLASS_USER + i * NR_USER_STAGES + USER_TOTAL].count;
 	return m->exits - known;
 }
 
@@ -98,6 +100,10 @@ static int read_vcpus(int fd, struct measurement *m)
 	for (int i = 0; vcpus && i < NR_VCPUS; i++) {
 		m->exits += vcpus[i].exits;
 		m->in_flight += vcpus[i].cut + in_flight(&vcpus[i]);
+		m->counters[CNT_BP_SEND] += vcpus[i].bp_sends;
+		m->counters[CNT_EVENTS] += vcpus[i].kvmi_events;
+		m->counters[CNT_REPLIES] += vcpus[i].replies;
+		m->counters[CNT_COMMANDS] += vcpus[i].commands;
 	}
 	free(vcpus);
 	return err;

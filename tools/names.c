@@ -15,6 +15,17 @@ const char *const stage_names[NR_STAGES] = {
 	[STAGE_TOTAL] = "total",
 };
 
+static const char *const user_stage_names[NR_USER_STAGES] = {
+	[USER_KERNEL] = "kernel",
+	[USER_USERSPACE] = "userspace",
+	[USER_TOTAL] = "total",
+};
+
+static const char *const user_names[NR_USERS] = {
+	[USER_DEBUG] = "debug_exit",
+	[USER_OTHER] = "user_exit",
+};
+
 static const char *const event_names[KVMI_LAT_NR_EVENTS] = {
 	"unhook",
 	"pause_vcpu",
@@ -54,13 +65,21 @@ const struct counter_name counter_names[NR_COUNTERS] = {
 	[CNT_CLAMPED] = {"clamped", "values beyond the last bucket (sum and max stay exact)"},
 	[CNT_REPLY_MOVED] = {"reply_moved",
 			     "replies stamped before a command ended that had not seen them"},
+	[CNT_LEFT_KERNEL] =
+		{"left_kernel",
+		 "events with a stay in userspace before the entry, in their last stage", true},
+	[CNT_VCPU_REPLACED] = {"vcpu_replaced",
+			       "vCPUs whose place another took; their own sums are gone", true},
 };
 
 struct class_name class_name(unsigned int class)
 {
 	struct class_name name = {"exit", "none", stage_names[STAGE_TOTAL]};
 
-	if (class >= CLASS_OTHER) {
+	if (class >= CLASS_USER) {
+		name.event = user_names[(class - CLASS_USER) / NR_USER_STAGES];
+		name.stage = user_stage_names[(class - CLASS_USER) % NR_USER_STAGES];
+	} else if (class >= CLASS_OTHER) {
 		name.event = event_names[(class - CLASS_OTHER) / KVMI_LAT_NR_ACTIONS];
 		name.action = action_names[(class - CLASS_OTHER) % KVMI_LAT_NR_ACTIONS];
 	} else if (class >= CLASS_BREAKPOINT) {

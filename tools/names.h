@@ -3,6 +3,8 @@
 #ifndef KVMI_LAT_NAMES_H
 #define KVMI_LAT_NAMES_H
 
+#include <stdbool.h>
+
 #include "kvmi_lat.h"
 
 struct class_name {
@@ -23,6 +25,7 @@ extern const char *const action_names[KVMI_LAT_NR_ACTIONS];
 struct counter_name {
 	const char *name;
 	const char *meaning;
+	bool later; /* run files need not have it: it came later */
 };
 
 extern const struct counter_name counter_names[NR_COUNTERS];

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "observer.h"
+#include "offsets.h"
 
 /* Uses types of kvmi_lat.h. */
 #include "kvmi_lat.skel.h"
@@ -27,6 +28,7 @@ static void explain_load_error(int err)
 int observer_open(struct observer *o, struct run *run, pid_t pid)
 {
 	struct bpf_program *program;
+	struct vcpu_offsets offsets;
 	int err;
 
 	memset(o, 0, sizeof(*o));
@@ -38,7 +40,11 @@ int observer_open(struct observer *o, struct run *run, pid_t pid)
 		explain_load_error(err);
 		return err;
 	}
+	offsets = vcpu_offsets_find();
 	o->skel->rodata->only_tgid = pid;
+	o->skel->rodata->offset_of_kvm = offsets.kvm;
+	o->skel->rodata->offset_of_id = offsets.id;
+	o->skel->rodata->offset_of_exits = offsets.exits;
 	err = kvmi_lat__load(o->skel);
 	if (err) {
 		explain_load_error(err);
@@ -132,6 +138,8 @@ static int end(struct observer *o, char *why, size_t size)
 	}
 	observer_detach(o);
 	err = maps_read(&o->maps, o->open_case->m);
+	if (!err)
+		err = vcpus_read(o->maps.vcpus, &o->open_case->vcpus);
 	o->open_case = NULL;
 	if (attached && observer_attach(o) && !err)
 		err = -EIO;

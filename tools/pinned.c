@@ -43,8 +43,8 @@ static const char detach_help[] =
 	"Example:\n"
 	"  kvmi-lat detach --pinned /sys/fs/bpf/lat --unload\n";
 
-static const char *const map_names[] = {"kvmi_lat_bss", "histograms", "counters", "kvmi_lat_data",
-					"kvmi_lat_rodata"};
+static const char *const map_names[] = {"kvmi_lat_bss",	 "histograms",	    "counters",
+					"kvmi_lat_data", "kvmi_lat_rodata", "threads"};
 
 struct pinned {
 	const char *dir;
@@ -281,6 +281,8 @@ int pinned_read(const char *dir, struct run *run)
 		link_path(path, sizeof(path), dir, 0);
 		run->has_events = !access(path, F_OK);
 		err = maps_read(&p.maps, c->m);
+		if (!err)
+			err = vcpus_read(p.maps.vcpus, &c->vcpus);
 		run->has_events |= c->m->counters[CNT_EVENTS] > 0;
 		run->recursion_misses = hooks_recursion_misses(&p.hooks);
 		if (err)

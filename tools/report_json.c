@@ -40,6 +40,14 @@ static void set_guest(json_t *guest, const char *observer, const struct guest_fi
 	json_object_set_new(guest, observer, object);
 }
 
+/* The total that this stage is a part of. */
+static unsigned int class_total(unsigned int class)
+{
+	if (class >= CLASS_USER)
+		return class - (class - CLASS_USER) % NR_USER_STAGES + USER_TOTAL;
+	return class - (class - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;
+}
+
 static json_t *stages_json(const struct measurement *m, const struct filter *filter)
 {
 	json_t *stages = json_array();
@@ -58,8 +66,8 @@ static json_t *stages_json(const struct measurement *m, const struct filter *fil
 		json_object_set_new(stage, "min", json_integer(h->min));
 		json_object_set_new(stage, "max", json_integer(h->max));
 		json_object_set_new(stage, "sum", json_integer(h->sum));
-		if (id >= CLASS_BREAKPOINT && id < CLASS_OTHER) {
-			unsigned int total = id - (id - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;
+		if (id >= CLASS_USER || (id >= CLASS_BREAKPOINT && id < CLASS_OTHER)) {
+			unsigned int total = class_total(id);
 
 			json_object_set_new(stage, "share",
 					    number((double)h->sum / m->hists[total].sum));
@@ -104,7 +112,11 @@ static json_t *case_json(const struct case_summary *c, const struct filter *filt
 					      number(c->remainder.at_min), "spread",
 					      number(c->remainder.spread)));
 	if (c->m) {
+		json_t *vcpus = json_array();
+
 		json_object_set_new(object, "stages", stages_json(c->m, filter));
+		vcpus_to_json(c->vcpus, c->name, vcpus);
+		json_object_set_new(object, "vcpus", vcpus);
 		json_object_set_new(object, "counters", counters_json(c->m));
 	}
 	return object;

@@ -134,7 +134,7 @@ static void print_class(unsigned int class, const char *label, const struct hist
 	print_value(f.p50);
 	print_value(f.p99);
 	print_value(f.max);
-	if (class >= CLASS_BREAKPOINT && class < CLASS_OTHER)
+	if (class >= CLASS_USER || (class >= CLASS_BREAKPOINT && class < CLASS_OTHER))
 		printf(" %6.1f %%", whole > 0 ? 100 * (double)h->sum / whole : 0);
 	putchar('\n');
 }
@@ -175,7 +175,7 @@ static void print_stages(const struct case_summary *c, const struct filter *filt
 					    hists[base + STAGE_TOTAL].sum);
 		}
 	}
-	for (unsigned int id = CLASS_OTHER; id < NR_CLASSES; id++) {
+	for (unsigned int id = CLASS_OTHER; id < CLASS_USER; id++) {
 		if (!hists[id].count || !filter_has_class(filter, id))
 			continue;
 		snprintf(what, sizeof(what), "%s event answered %s", class_name(id).event,
@@ -183,9 +183,63 @@ static void print_stages(const struct case_summary *c, const struct filter *filt
 		print_class_header(c, what, unit);
 		print_class(id, "total", &hists[id], 0);
 	}
+	for (unsigned int user = 0; user < NR_USERS; user++) {
+		unsigned int base = CLASS_USER + user * NR_USER_STAGES;
+
+		if (!hists[base + USER_TOTAL].count ||
+		    (!filter_has_class(filter, base + USER_KERNEL) &&
+		     !filter_has_class(filter, base + USER_USERSPACE) &&
+		     !filter_has_class(filter, base + USER_TOTAL)))
+			continue;
+		print_class_header(c,
+				   user == USER_DEBUG ? "exits to userspace with KVM_EXIT_DEBUG"
+						      : "other exits to userspace",
+				   unit);
+		for (unsigned int i = 0; i < NR_USER_STAGES; i++)
+			if (filter_has_class(filter, base + i))
+				print_class(base + i, class_name(base + i).stage, &hists[base + i],
+					    hists[base + USER_TOTAL].sum);
+	}
 	if (hists[CLASS_EXIT].count && filter_has_class(filter, CLASS_EXIT)) {
-		print_class_header(c, "exits that are no event", unit);
+		print_class_header(c, "exits that KVM handled by itself", unit);
 		print_class(CLASS_EXIT, "total", &hists[CLASS_EXIT], 0);
+	}
+}
+
+static void print_count_and_mean(uint64_t count, uint64_t sum)
+{
+	printf(" %9llu", (unsigned long long)count);
+	print_value(count ? (double)sum / count : NAN);
+}
+
+/* One vCPU has nothing to tell that is not above. */
+static void print_vcpus(const struct case_summary *c, const char *unit)
+{
+	if (c->vcpus->nr < 2)
+		return;
+	printf("\n%s%sby vCPU: how many, and their mean, %s\n"
+	       "  %8s %3s %4s %8s %20s %20s %20s\n",
+	       c->name, *c->name ? ": " : "", unit, "process", "VM", "vCPU", "thread",
+	       "handled by KVM", "to userspace", "breakpoints");
+	for (unsigned int i = 0; i < c->vcpus->nr; i++) {
+		const struct vcpu *v = &c->vcpus->list[i];
+		const struct kvmi_lat_sums *s = &v->sums;
+		uint64_t users = 0, user_time = 0;
+
+		for (int user = 0; user < NR_USERS; user++) {
+			users += s->users[user];
+			user_time += s->user_time[user][USER_TOTAL];
+		}
+		printf("  %8d %3u", v->pid, v->vm);
+		if (v->id < 0)
+			printf(" %4s", "-");
+		else
+			printf(" %4d", v->id);
+		printf(" %8d", v->thread);
+		print_count_and_mean(s->exits, s->exit_time);
+		print_count_and_mean(users, user_time);
+		print_count_and_mean(s->events, s->event_time[STAGE_TOTAL]);
+		putchar('\n');
 	}
 }
 
@@ -198,7 +252,7 @@ static void print_remainder(const struct case_summary *c)
 	printf("  remainder: hit to hit less exit to entry is %.1f at the mean, %.1f at the minimum\n"
 	       "  (%.2f %% of the total apart)%s\n",
 	       r->at_mean, r->at_min, 100 * r->spread,
-	       c->main_class == CLASS_EXIT ? "; \"exits\" are all of the case's exits" : "");
+	       c->main_class == CLASS_EXIT ? "; \"exits\" are all of the case's such exits" : "");
 }
 
 static void print_counts(const struct case_summary *c)
@@ -260,6 +314,7 @@ static void print_case(const struct case_summary *c, const struct report_options
 	print_stages(c, &options->filter, unit);
 	if (filter_is_by_class(&options->filter))
 		return;
+	print_vcpus(c, unit);
 	print_remainder(c);
 	print_counters(c);
 }

@@ -26,6 +26,7 @@ void run_free(struct run *run)
 	for (unsigned int i = 0; i < run->nr_cases; i++) {
 		free(run->cases[i].name);
 		free(run->cases[i].m);
+		vcpus_free(&run->cases[i].vcpus);
 	}
 	free(run->cases);
 	json_decref(run->fingerprint);
@@ -36,7 +37,7 @@ void run_free(struct run *run)
 
 struct run_case *run_case(struct run *run, const char *name)
 {
-	struct run_case *cases, new;
+	struct run_case *cases, new = {};
 
 	for (unsigned int i = 0; i < run->nr_cases; i++) {
 		if (!strcmp(run->cases[i].name, name))
@@ -98,7 +99,7 @@ static json_t *counters_json(const struct measurement *m)
 
 static json_t *run_json(const struct run *run)
 {
-	json_t *stages = json_array(), *counters = json_object();
+	json_t *stages = json_array(), *counters = json_object(), *vcpus = json_array();
 
 	for (unsigned int i = 0; i < run->nr_cases; i++) {
 		const struct run_case *c = &run->cases[i];
@@ -109,16 +110,17 @@ static json_t *run_json(const struct run *run)
 					stages, stage_json(c->name, class, &c->m->hists[class]));
 		}
 		json_object_set_new(counters, c->name, counters_json(c->m));
+		vcpus_to_json(&c->vcpus, c->name, vcpus);
 	}
 	json_object_set_new(counters, "recursion_misses",
 			    run->recursion_misses < 0 ? json_null()
 						      : json_integer(run->recursion_misses));
-	return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o,s:o,s:{s:s,s:i,s:i,s:i}}", "schema", RUN_SCHEMA,
-			 "fingerprint", run->fingerprint, "command", run->command,
+	return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o,s:o,s:o,s:{s:s,s:i,s:i,s:i}}", "schema",
+			 RUN_SCHEMA, "fingerprint", run->fingerprint, "command", run->command,
 			 "kvmi_tracepoints", run->has_events, "entries", run->entries, "stages",
-			 stages, "counters", counters, "histogram", "kind", "log-linear",
-			 "sub_buckets", HIST_SUB_BUCKETS, "max_bits", HIST_MAX_BITS, "buckets",
-			 HIST_NR_BUCKETS);
+			 stages, "vcpus", vcpus, "counters", counters, "histogram", "kind",
+			 "log-linear", "sub_buckets", HIST_SUB_BUCKETS, "max_bits", HIST_MAX_BITS,
+			 "buckets", HIST_NR_BUCKETS);
 }
 
 /* One line per element, so that a person and diff can find their way about. */
@@ -282,6 +284,9 @@ static int read_counters(struct reader *r, struct run *run, const json_t *counte
 		    read_number(r, value, "in_flight", &c->m->in_flight))
 			return -EINVAL;
 		for (int i = 0; i < NR_COUNTERS; i++) {
+			if (counter_names[i].later &&
+			    !json_object_get(value, counter_names[i].name))
+				continue;
 			if (read_number(r, value, counter_names[i].name, &c->m->counters[i]))
 				return -EINVAL;
 		}
@@ -289,6 +294,27 @@ static int read_counters(struct reader *r, struct run *run, const json_t *counte
 		    check_sum(r, value, "dropped", measurement_dropped(c->m)) ||
 		    check_sum(r, value, "unaccounted", measurement_unaccounted(c->m)))
 			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Files of earlier versions have none. */
+static int read_vcpus(struct reader *r, struct run *run, const json_t *vcpus)
+{
+	struct run_case *c;
+	const char *name;
+	json_t *vcpu;
+	size_t i;
+
+	json_array_foreach(vcpus, i, vcpu) {
+		name = json_string_value(json_object_get(vcpu, "case"));
+		if (!name)
+			return wrong(r, "vCPU %zu names no case", i);
+		c = run_case(run, name);
+		if (!c)
+			return -ENOMEM;
+		if (vcpus_add_json(&c->vcpus, vcpu))
+			return wrong(r, "vCPU %zu of case \"%s\" is not described as one", i, name);
 	}
 	return 0;
 }
@@ -340,6 +366,9 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 		if (err)
 			return err;
 	}
+	err = read_vcpus(r, run, json_object_get(root, "vcpus"));
+	if (err)
+		return err;
 	return read_counters(r, run, json_object_get(root, "counters"));
 }
 

@@ -6,12 +6,14 @@
 #include <jansson.h>
 
 #include "measurement.h"
+#include "vcpus.h"
 
 #define RUN_SCHEMA "kvmi-lat-run/1"
 
 struct run_case {
 	char *name; /* "": the whole command */
 	struct measurement *m;
+	struct vcpus vcpus;
 };
 
 struct run {

@@ -132,11 +132,21 @@ static const char *skip_reason(const json_t *entries)
 	return NULL;
 }
 
-/* The breakpoint action seen most, else all exits. */
+/* The breakpoint action seen most, else the exits that most are of. */
 static int find_main_class(const struct measurement *m)
 {
 	int best = m->hists[CLASS_EXIT].count ? CLASS_EXIT : -1;
-	uint64_t most = 0;
+	uint64_t most = m->hists[CLASS_EXIT].count;
+
+	for (int user = 0; user < NR_USERS; user++) {
+		int class = CLASS_USER + user * NR_USER_STAGES + USER_TOTAL;
+
+		if (m->hists[class].count > most) {
+			most = m->hists[class].count;
+			best = class;
+		}
+	}
+	most = 0;
 
 	for (int action = 0; action < KVMI_LAT_NR_ACTIONS; action++) {
 		int class = CLASS_BREAKPOINT + action * NR_STAGES + STAGE_TOTAL;
@@ -173,8 +183,10 @@ static void summarize_case(const struct run *run, const json_t *entries, struct 
 	}
 	c->main_class = -1;
 	for (unsigned int i = 0; i < run->nr_cases; i++) {
-		if (!strcmp(run->cases[i].name, c->name))
+		if (!strcmp(run->cases[i].name, c->name)) {
 			c->m = run->cases[i].m;
+			c->vcpus = &run->cases[i].vcpus;
+		}
 	}
 	if (!c->m)
 		return;

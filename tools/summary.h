@@ -35,6 +35,7 @@ struct case_summary {
 	double cost; /* attached less detached, at the mean */
 	double cost_share;
 	const struct measurement *m; /* NULL: BPF saw nothing of it */
+	const struct vcpus *vcpus;   /* the same by vCPU */
 	int main_class;		     /* total of what the case is about, -1 if there is none */
 	bool has_remainder;
 	struct remainder remainder;

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include "measurement.h"
 #include "names.h"
+#include "vcpus.h"
 
 /* Uses types of kvmi_lat.h. */
 #include "kvmi_lat.skel.h"
@@ -225,6 +227,95 @@ static void test_problems_are_counted(void **state)
 	free(m);
 }
 
+#define KVM_EXIT_DEBUG	  4
+#define KVM_EXIT_SHUTDOWN 8
+
+/* KVM_RUN on the calling thread: an exit that KVM handles, one that ends it. */
+static void kvm_run(uint64_t vcpu, uint32_t reason)
+{
+	FIRE(lat_kvm_entry, vcpu, 0, 0, 0);
+	FIRE(lat_kvm_exit, vcpu, 1, 0, 0);
+	FIRE(lat_kvm_entry, vcpu, 0, 0, 0);
+	FIRE(lat_kvm_exit, vcpu, 1, 0, 0);
+	FIRE(lat_userspace, reason, 0, 0, 0);
+}
+
+static const struct hist *user_hist(const struct measurement *m, int user, int stage)
+{
+	return &m->hists[CLASS_USER + user * NR_USER_STAGES + stage];
+}
+
+/* One thread takes turns with two vCPUs: each gets what is its own. */
+static void test_exits_to_userspace(void **state)
+{
+	struct measurement *m;
+	struct vcpus vcpus = {};
+
+	(void)state;
+	FIRE(lat_userspace, KVM_EXIT_DEBUG, 0, 0, 0); /* of a vCPU never seen */
+	for (int i = 0; i < 10; i++) {
+		kvm_run(VCPU, KVM_EXIT_DEBUG);
+		kvm_run(VCPU + 64, i < 3 ? KVM_EXIT_DEBUG : KVM_EXIT_SHUTDOWN);
+	}
+	m = measure();
+	for (int i = 0; i < NR_USER_STAGES; i++) {
+		assert_int_equal(user_hist(m, USER_DEBUG, i)->count, 9 + 3);
+		assert_int_equal(user_hist(m, USER_OTHER, i)->count, 6);
+	}
+	for (int i = 0; i < NR_USERS; i++)
+		assert_int_equal(user_hist(m, i, USER_KERNEL)->sum +
+					 user_hist(m, i, USER_USERSPACE)->sum,
+				 user_hist(m, i, USER_TOTAL)->sum);
+	assert_int_equal(m->hists[CLASS_EXIT].count, 20);
+	assert_int_equal(m->in_flight, 2);
+	assert_int_equal(measurement_unaccounted(m), 0);
+	for (int i = 0; i < NR_COUNTERS; i++)
+		expect_counter(m, i, i == CNT_FIRST_ENTRY ? 2 : 0);
+
+	assert_int_equal(vcpus_read(maps.vcpus, &vcpus), 0);
+	/* No type information has been given, and one thread runs both: they cannot be told apart. */
+	assert_int_equal(vcpus.nr, 1);
+	assert_int_equal(vcpus.list[0].pid, getpid());
+	assert_int_equal(vcpus.list[0].sums.exits, 20);
+	assert_int_equal(vcpus.list[0].sums.exit_time, m->hists[CLASS_EXIT].sum);
+	assert_int_equal(vcpus.list[0].sums.users[USER_DEBUG], 12);
+	for (int i = 0; i < NR_USER_STAGES; i++)
+		assert_int_equal(vcpus.list[0].sums.user_time[USER_OTHER][i],
+				 user_hist(m, USER_OTHER, i)->sum);
+	vcpus_free(&vcpus);
+	free(m);
+}
+
+static void *enter(void *unused)
+{
+	(void)unused;
+	FIRE(lat_kvm_entry, VCPU, 0, 0, 0);
+	FIRE(lat_kvm_exit, VCPU, 1, 0, 0);
+	FIRE(lat_kvm_entry, VCPU, 0, 0, 0);
+	return NULL;
+}
+
+/* Another thread comes with the address after a stay in userspace: that is another vCPU. */
+static void test_another_vcpu_at_the_address(void **state)
+{
+	struct measurement *m;
+	pthread_t thread;
+
+	(void)state;
+	FIRE(lat_kvm_exit, VCPU, 1, 0, 0);
+	FIRE(lat_userspace, KVM_EXIT_SHUTDOWN, 0, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, enter, NULL), 0);
+	pthread_join(thread, NULL);
+	m = measure();
+	assert_int_equal(user_hist(m, USER_OTHER, USER_TOTAL)->count, 0);
+	assert_int_equal(m->hists[CLASS_EXIT].count, 1);
+	assert_int_equal(m->exits, 2);
+	assert_int_equal(m->in_flight, 1);
+	expect_counter(m, CNT_FIRST_ENTRY, 1);
+	assert_int_equal(measurement_unaccounted(m), 0);
+	free(m);
+}
+
 /* Some 4096 bytes apart, as from a slab; a few with the same home. None gets another one's slot. */
 static void test_many_vcpus(void **state)
 {
@@ -300,6 +391,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_breakpoints_add_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_exits_on_both_kernels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_problems_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exits_to_userspace, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_vcpu_at_the_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_vcpus, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_vcpus_than_slots, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_one_process, setup, teardown),

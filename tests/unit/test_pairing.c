@@ -22,7 +22,7 @@ struct world {
 	uint64_t counters[NR_COUNTERS];
 	uint64_t stages[NR_STAGES]; /* of the last sample */
 	uint64_t sums[NR_STAGES];
-	unsigned int exits, events, others;
+	unsigned int exits, events, others, users;
 	unsigned int seen; /* kvm_exit */
 };
 
@@ -50,6 +50,11 @@ static void vm_exit(uint64_t t)
 static void bp_send(uint64_t t)
 {
 	counted(pair_bp_send(&w.v, t));
+}
+
+static void userspace(uint32_t user, uint64_t t)
+{
+	counted(pair_userspace(&w.v, user, t));
 }
 
 static void event(uint32_t id, uint32_t seq, uint64_t t)
@@ -94,6 +99,12 @@ static void entry(uint64_t t)
 	case PAIR_OTHER:
 		w.others++;
 		break;
+	case PAIR_USER:
+		w.users++;
+		assert_true(w.stages[USER_KERNEL] <= w.stages[USER_TOTAL]);
+		assert_true(w.stages[USER_KERNEL] + w.stages[USER_USERSPACE] ==
+			    w.stages[USER_TOTAL]);
+		break;
 	case PAIR_EVENT:
 		w.events++;
 		for (int i = 0; i < STAGE_TOTAL; i++) {
@@ -120,7 +131,7 @@ static void assert_stages(uint64_t dispatch, uint64_t build, uint64_t introspect
 /* Each exit seen is in one place: in a histogram, dropped for one reason, or in flight. */
 static void assert_all_accounted(void)
 {
-	uint64_t known = w.exits + w.events + w.others;
+	uint64_t known = w.exits + w.events + w.others + w.users + w.v.cut;
 
 	for (int i = CNT_DROPPED_FIRST; i <= CNT_DROPPED_LAST; i++)
 		known += w.counters[i];
@@ -548,6 +559,125 @@ static void test_bad_action(void **state)
 	assert_only_counter(CNT_BAD_ACTION, 1);
 }
 
+static void test_userspace(void **state)
+{
+	(void)state;
+	vm_exit(1000);
+	userspace(USER_DEBUG, 1300);
+	entry(2000);
+	assert_int_equal(w.users, 1);
+	assert_int_equal(w.v.user, USER_DEBUG);
+	assert_int_equal(w.stages[USER_KERNEL], 300);
+	assert_int_equal(w.stages[USER_USERSPACE], 700);
+	assert_int_equal(w.stages[USER_TOTAL], 1000);
+	/* twice before the entry: the first says what it was and when */
+	vm_exit(3000);
+	userspace(USER_OTHER, 3100);
+	userspace(USER_DEBUG, 3500);
+	entry(4000);
+	assert_int_equal(w.users, 2);
+	assert_int_equal(w.v.user, USER_OTHER);
+	assert_int_equal(w.stages[USER_KERNEL], 100);
+	/* and the next exit is one that KVM handles, none the worse for it */
+	vm_exit(5000);
+	entry(5200);
+	assert_int_equal(w.exits, 1);
+	assert_int_equal(w.stages[STAGE_TOTAL], 200);
+	assert_no_counter();
+}
+
+static void test_userspace_before_the_first_exit(void **state)
+{
+	(void)state;
+	userspace(USER_OTHER, 100);
+	entry(200);
+	userspace(USER_OTHER, 300);
+	vm_exit(400);
+	entry(500);
+	assert_int_equal(w.exits, 1);
+	assert_int_equal(w.users, 0);
+	assert_only_counter(CNT_FIRST_ENTRY, 1);
+}
+
+static void test_userspace_clock_going_back(void **state)
+{
+	(void)state;
+	vm_exit(1000);
+	userspace(USER_DEBUG, 900);
+	entry(2000);
+	vm_exit(3000);
+	userspace(USER_DEBUG, 3100);
+	entry(3050);
+	assert_int_equal(w.users, 0);
+	assert_only_counter(CNT_OUT_OF_ORDER, 2);
+}
+
+static void test_userspace_in_an_event(void **state)
+{
+	(void)state;
+	vm_exit(1000);
+	bp_send(1100);
+	event(BP, 1, 1200);
+	reply(BP, 1, RETRY, 1300);
+	bp_recv(RETRY, 1400);
+	userspace(USER_OTHER, 1500);
+	userspace(USER_OTHER, 1600);
+	entry(2000);
+	assert_stages(100, 100, 100, 0, 100, 600);
+	assert_only_counter(CNT_LEFT_KERNEL, 1);
+	/* KVM_RUN begins with an event */
+	vm_exit(3000);
+	userspace(USER_OTHER, 3100);
+	event(PAUSE, 2, 3300);
+	reply(PAUSE, 2, 0, 3400);
+	entry(3500);
+	assert_int_equal(w.others, 1);
+	assert_int_equal(w.stages[STAGE_TOTAL], 500);
+	assert_only_counter(CNT_LEFT_KERNEL, 2);
+}
+
+/* The VM is destroyed and another vCPU gets the address: nothing of the one pairs with the other. */
+static void test_replaced(void **state)
+{
+	(void)state;
+	for (int at = 1; at < 6; at++) {
+		uint64_t t = at * 10000;
+
+		vm_exit(t);
+		if (at > 1)
+			bp_send(t + 100);
+		if (at > 2)
+			event(BP, at, t + 200);
+		if (at > 3)
+			reply(BP, at, RETRY, t + 300);
+		if (at > 4)
+			bp_recv(RETRY, t + 400);
+		assert_false(pair_was_away(&w.v));
+		userspace(USER_OTHER, t + 500);
+		assert_true(pair_was_away(&w.v));
+		pair_replaced(&w.v);
+		assert_false(pair_was_away(&w.v));
+		entry(t + 600);
+		vm_exit(t + 700);
+		entry(t + 800);
+		assert_int_equal(w.stages[STAGE_TOTAL], 100);
+		assert_int_equal(w.exits, at);
+		assert_int_equal(w.v.cut, at);
+	}
+	assert_int_equal(w.users + w.events, 0);
+	assert_int_equal(w.counters[CNT_FIRST_ENTRY], 5);
+	assert_int_equal(w.counters[CNT_LEFT_KERNEL], 4);
+	assert_all_accounted();
+	/* one that was counted as dropped is not in flight as well */
+	vm_exit(90000);
+	bp_send(90100);
+	bp_send(90200);
+	userspace(USER_OTHER, 90300);
+	pair_replaced(&w.v);
+	assert_int_equal(w.v.cut, 5);
+	assert_all_accounted();
+}
+
 static uint64_t random_state = 88172645463325252ULL;
 
 static uint32_t random_below(uint32_t n)
@@ -568,7 +698,7 @@ static void test_random_sequences(void **state)
 	for (int i = 0; i < 2000000; i++) {
 		uint32_t id = random_below(8) ? BP : random_below(6);
 		/* mostly what is due next, so that many events get to their end */
-		uint32_t step = random_below(10) ? w.v.state : 100 + random_below(8);
+		uint32_t step = random_below(10) ? w.v.state : 100 + random_below(9);
 
 		t += random_below(1000);
 		if (!random_below(200))
@@ -581,7 +711,9 @@ static void test_random_sequences(void **state)
 			break;
 		case VCPU_EXITED:
 		case 101:
-			if (random_below(4))
+			if (!random_below(8))
+				userspace(random_below(NR_USERS), t);
+			else if (random_below(4))
 				bp_send(t);
 			else if (random_below(4))
 				entry(t);
@@ -618,13 +750,25 @@ static void test_random_sequences(void **state)
 		case 105:
 			bp_recv(RETRY, t);
 			break;
+		case VCPU_USER:
+		case 108:
+			if (!random_below(4))
+				userspace(random_below(NR_USERS), t);
+			else if (!random_below(16) && pair_was_away(&w.v))
+				pair_replaced(&w.v);
+			else if (!random_below(8))
+				event(PAUSE, ++seq, t);
+			else
+				entry(t);
+			break;
 		default:
 			entry(t);
 		}
 	}
 	assert_all_accounted();
 	/* The generator does reach everything. */
-	assert_true(w.events > 10000 && w.exits > 10000 && w.others > 100);
+	assert_true(w.events > 10000 && w.exits > 10000 && w.others > 100 && w.users > 10000);
+	assert_true(w.v.cut > 100 && w.counters[CNT_LEFT_KERNEL] > 100);
 	for (int i = CNT_UNPAIRED_FIRST; i < CNT_MAP_FULL; i++)
 		assert_true(w.counters[i] > 0);
 	assert_true(w.counters[CNT_REPLY_MOVED] > 0);
@@ -662,6 +806,11 @@ int main(void)
 		cmocka_unit_test_setup(test_other_event, setup),
 		cmocka_unit_test_setup(test_two_events_in_one_exit, setup),
 		cmocka_unit_test_setup(test_bad_action, setup),
+		cmocka_unit_test_setup(test_userspace, setup),
+		cmocka_unit_test_setup(test_userspace_before_the_first_exit, setup),
+		cmocka_unit_test_setup(test_userspace_clock_going_back, setup),
+		cmocka_unit_test_setup(test_userspace_in_an_event, setup),
+		cmocka_unit_test_setup(test_replaced, setup),
 		cmocka_unit_test_setup(test_random_sequences, setup),
 	};
 

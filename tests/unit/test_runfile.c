@@ -47,6 +47,21 @@ static json_t *entry(const char *name, const char *observer, int repetition, dou
 			 "quantiles", 0.0, mean - 100, 0.5, mean - 1, 1.0, mean * 10);
 }
 
+static void add_vcpu(struct run_case *c, int id, pid_t thread, uint64_t times)
+{
+	struct vcpu v = {.pid = 10, .thread = thread, .id = id};
+	struct vcpu_sum sums[NR_VCPU_SUMS];
+
+	vcpu_sums(&v.sums, sums);
+	for (unsigned int i = 0; i < NR_VCPU_SUMS; i++) {
+		*sums[i].count = times;
+		*sums[i].sum = times * (i + 1);
+	}
+	c->vcpus.list = reallocarray(c->vcpus.list, c->vcpus.nr + 1, sizeof(v));
+	assert_non_null(c->vcpus.list);
+	c->vcpus.list[c->vcpus.nr++] = v;
+}
+
 /* Breakpoints of 20000 to 20999, half of them dispatch, the other half introspector. */
 static void fill(struct run *run)
 {
@@ -79,6 +94,9 @@ static void fill(struct run *run)
 	c->m->counters[CNT_OUT_OF_ORDER] = 1;
 	c->m->counters[CNT_UNPAIRED_ENTRY] = 3;
 	assert_non_null(run_case(run, "another"));
+	c = run_case(run, "int3");
+	add_vcpu(c, 3, 11, 100);
+	add_vcpu(c, -1, 12, 200);
 }
 
 static void test_round_trip(void **state)
@@ -98,11 +116,63 @@ static void test_round_trip(void **state)
 	assert_int_equal(back.nr_cases, 2);
 	assert_string_equal(back.cases[0].name, "int3");
 	assert_memory_equal(back.cases[0].m, run.cases[0].m, sizeof(*run.cases[0].m));
+	assert_int_equal(back.cases[0].vcpus.nr, 2);
+	assert_memory_equal(back.cases[0].vcpus.list, run.cases[0].vcpus.list,
+			    2 * sizeof(struct vcpu));
 	assert_int_equal(measurement_unpaired(back.cases[0].m), 3);
 	assert_int_equal(measurement_dropped(back.cases[0].m), 1);
 	assert_int_equal(measurement_unaccounted(back.cases[0].m), 0);
 	run_free(&run);
 	run_free(&back);
+}
+
+/* A file of before there were vCPUs, userspace's exits and what counts them. */
+static void test_earlier_version(void **state)
+{
+	struct run run, back;
+	char why[200];
+	json_t *root, *counters;
+
+	(void)state;
+	fill(&run);
+	assert_int_equal(run_write(&run, path), 0);
+	root = json_load_file(path, 0, NULL);
+	counters = json_object_get(json_object_get(root, "counters"), "int3");
+	assert_int_equal(json_object_del(root, "vcpus"), 0);
+	assert_int_equal(json_object_del(counters, "left_kernel"), 0);
+	assert_int_equal(json_object_del(counters, "vcpu_replaced"), 0);
+	assert_int_equal(json_dump_file(root, path, 0), 0);
+	json_decref(root);
+	assert_int_equal(run_read(&back, path, why, sizeof(why)), 0);
+	assert_int_equal(back.cases[0].vcpus.nr, 0);
+	assert_memory_equal(back.cases[0].m, run.cases[0].m, sizeof(*run.cases[0].m));
+	run_free(&run);
+	run_free(&back);
+}
+
+/* Begun and ended twice: the same vCPU is there once, with both times added. */
+static void test_vcpus_add_up(void **state)
+{
+	struct vcpus v = {};
+	json_t *object = json_pack("{s:i,s:i,s:i,s:i,s:[{s:s,s:s,s:i,s:i}]}", "pid", 10, "thread",
+				   11, "vm", 0, "vcpu", 3, "sums", "event", "exit", "stage",
+				   "total", "count", 2, "sum", 700);
+
+	(void)state;
+	assert_int_equal(vcpus_add_json(&v, object), 0);
+	json_object_set_new(object, "thread", json_integer(12));
+	assert_int_equal(vcpus_add_json(&v, object), 0);
+	assert_int_equal(v.nr, 1);
+	assert_int_equal(v.list[0].thread, 12);
+	assert_int_equal(v.list[0].sums.exits, 4);
+	assert_int_equal(v.list[0].sums.exit_time, 1400);
+	json_object_set_new(object, "vm", json_integer(1));
+	assert_int_equal(vcpus_add_json(&v, object), 0);
+	assert_int_equal(v.nr, 2);
+	json_object_set_new(object, "vcpu", json_string("x"));
+	assert_int_equal(vcpus_add_json(&v, object), -EINVAL);
+	json_decref(object);
+	vcpus_free(&v);
 }
 
 static void test_class_names_are_unique(void **state)
@@ -418,6 +488,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_earlier_version),
+		cmocka_unit_test(test_vcpus_add_up),
 		cmocka_unit_test(test_class_names_are_unique),
 		cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_garbage),

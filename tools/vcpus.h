@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each vCPU's samples add up to: out of the BPF map, and as it stands in a run file. */
+#ifndef KVMI_LAT_VCPUS_H
+#define KVMI_LAT_VCPUS_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kvmi_lat.h"
+
+struct vcpu {
+	pid_t pid;	 /* of the process that has the VM */
+	pid_t thread;	 /* that ran it last */
+	unsigned int vm; /* of that process: 0, 1 ... in the order in which they were seen */
+	int id;		 /* -1: not known */
+	uint64_t kvm;	 /* the VM's address; 0 where it is not known, or read from a file */
+	struct kvmi_lat_sums sums;
+};
+
+struct vcpus {
+	struct vcpu *list;
+	unsigned int nr;
+};
+
+/* Adds what the map of slots holds to what is there. 0 or a negative errno. */
+int vcpus_read(int map, struct vcpus *vcpus);
+
+void vcpus_free(struct vcpus *vcpus);
+
+/* One sum by the names of its class: event "exit", "breakpoint", "other" and so on, and stage. */
+struct vcpu_sum {
+	const char *event;
+	const char *stage;
+	uint64_t *count;
+	uint64_t *sum;
+};
+
+#define NR_VCPU_SUMS (2 + NR_STAGES + NR_USERS * NR_USER_STAGES)
+
+/* The sums of a vCPU under their names. */
+void vcpu_sums(struct kvmi_lat_sums *sums, struct vcpu_sum named[NR_VCPU_SUMS]);
+
+/* Appends an object for each vCPU to array. */
+void vcpus_to_json(const struct vcpus *vcpus, const char *case_name, json_t *array);
+
+/* Adds what one of these objects says. -EINVAL if it does not say it. */
+int vcpus_add_json(struct vcpus *vcpus, const json_t *object);
+
+#endif

@@ -22,6 +22,9 @@
 /* To be set before loading. As it stands: the VMs of all processes. */
 const volatile __u32 only_tgid = 0;
 
+/* The introspector's process, to be set before loading; 0: its part is one stage. */
+const volatile __u32 tool_tgid = 0;
+
 /*
  * Where these are in struct kvm_vcpu; the tool looks that up in the kernel's type information and
  * sets it before loading. -1: not known. Then a vCPU is known by its thread alone.
@@ -46,6 +49,14 @@ struct {
 	__type(key, __u32);   /* thread id */
 	__type(value, __u32); /* slot */
 } threads SEC(".maps");
+
+/* Threads of the tool, and those that receive what it writes. Nothing is in it without tool_tgid. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64); /* struct task_struct * */
+	__type(value, struct kvmi_lat_task);
+} tasks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -292,6 +303,18 @@ int lat_kvm_exit(struct bpf_raw_tracepoint_args *ctx)
 	return why == PAIR_FIRST ? identify(v) : count(why);
 }
 
+static __noinline int add_split(struct kvmi_lat_vcpu *v, __u64 stages[NR_STAGES])
+{
+	__u64 split[NR_TOOL_STAGES];
+
+	if (!pair_split(v, stages, split))
+		return count(CNT_NOT_SPLIT);
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < NR_TOOL_STAGES; i++)
+		add_sample(CLASS_TOOL + v->action * NR_TOOL_STAGES + i, split[i]);
+	return 0;
+}
+
 /* Apart from the plain exits' path, to leave that the registers. */
 static __noinline int enter(struct kvmi_lat_vcpu *v, __u64 now)
 {
@@ -317,7 +340,7 @@ static __noinline int enter(struct kvmi_lat_vcpu *v, __u64 now)
 			v->sums.event_time[i] += stages[i];
 			add_sample(class + i, stages[i]);
 		}
-		return 0;
+		return tool_tgid ? add_split(v, stages) : 0;
 	case PAIR_OTHER:
 		class = CLASS_OTHER + v->event * KVMI_LAT_NR_ACTIONS + v->action;
 		v->sums.others++;
@@ -395,6 +418,89 @@ int lat_bp_send(struct bpf_raw_tracepoint_args *ctx)
 	return why == PAIR_OK ? 0 : count(why);
 }
 
+static __always_inline struct kvmi_lat_task *find_task(__u64 task)
+{
+	struct kvmi_lat_task new = {}, *t = bpf_map_lookup_elem(&tasks, &task);
+
+	if (t)
+		return t;
+	/* If there is no room, events stay unsplit, and that is counted. */
+	bpf_map_update_elem(&tasks, &task, &new, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tasks, &task);
+}
+
+/* From now on the time at which the tool gets to run counts; who that is, the event before told. */
+static __noinline int arm_tool(struct kvmi_lat_vcpu *v)
+{
+	__u64 receiver = v->receiver, tool;
+	struct kvmi_lat_task *t;
+
+	v->tool_known = 0;
+	t = bpf_map_lookup_elem(&tasks, &receiver);
+	if (!t)
+		return 0;
+	tool = t->tool;
+	t = bpf_map_lookup_elem(&tasks, &tool);
+	if (!t)
+		return 0;
+	t->armed = 1;
+	v->tool_known = 1;
+	return 0;
+}
+
+/* On the receiver's thread. */
+static __noinline int note_tool(struct kvmi_lat_vcpu *v)
+{
+	__u64 receiver = bpf_get_current_task(), tool;
+	struct kvmi_lat_task *t;
+
+	v->receiver = receiver;
+	v->tool_in = 0;
+	t = find_task(receiver);
+	if (!t)
+		return 0;
+	v->tool_waking = t->waking;
+	tool = t->tool;
+	t = bpf_map_lookup_elem(&tasks, &tool);
+	if (t)
+		v->tool_in = t->in;
+	return 0;
+}
+
+/* (task): something wakes it up. If that is the tool, and what it wakes is a receiver, it has written. */
+SEC("raw_tp/sched_waking")
+int lat_waking(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 now = bpf_ktime_get_ns(), task = ctx->args[0], self;
+	struct kvmi_lat_task *t;
+
+	if (bpf_get_current_pid_tgid() >> 32 != tool_tgid)
+		return 0;
+	t = bpf_map_lookup_elem(&tasks, &task);
+	if (!t)
+		return 0;
+	self = bpf_get_current_task();
+	t->waking = now;
+	t->tool = self;
+	find_task(self);
+	return 0;
+}
+
+/* (preempt, previous, next) */
+SEC("raw_tp/sched_switch")
+int lat_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 next = ctx->args[2];
+	struct kvmi_lat_task *t;
+
+	t = bpf_map_lookup_elem(&tasks, &next);
+	if (t && t->armed) {
+		t->armed = 0;
+		t->in = bpf_ktime_get_ns();
+	}
+	return 0;
+}
+
 /* (vcpu, event, seq) */
 SEC("raw_tp/kvmi_event")
 int lat_event(struct bpf_raw_tracepoint_args *ctx)
@@ -409,6 +515,8 @@ int lat_event(struct bpf_raw_tracepoint_args *ctx)
 	if (!v)
 		return count(CNT_EVENTS), count(CNT_BEFORE_FIRST);
 	v->kvmi_events++;
+	if (tool_tgid)
+		arm_tool(v);
 	why = pair_event(v, (__u8)ctx->args[1], (__u32)ctx->args[2], now);
 	return why == PAIR_OK ? 0 : count(why);
 }
@@ -425,6 +533,8 @@ int lat_reply(struct bpf_raw_tracepoint_args *ctx)
 	if (!v)
 		return only_tgid ? 0 : (count(CNT_REPLIES), count(CNT_BEFORE_FIRST));
 	v->replies++;
+	if (tool_tgid)
+		note_tool(v);
 	why = pair_reply(v, (__u8)ctx->args[1], (__u32)ctx->args[2], (__u32)ctx->args[3], now);
 	return why == PAIR_OK ? 0 : count(why);
 }

@@ -21,6 +21,17 @@ enum kvmi_lat_stage {
 };
 
 /*
+ * What STAGE_INTROSPECTOR is made of, where the introspector's process was named (kvmi-lat record
+ * --tool). The sum of the three is that stage, exactly.
+ */
+enum kvmi_lat_tool_stage {
+	TOOL_WAKE,  /* kvmi_event -> the tool's thread gets a CPU; 0: it had one */
+	TOOL_OWN,   /* -> it wakes the receiver up, less the commands served in it */
+	TOOL_REPLY, /* -> kvmi_event_reply: the receiver's wake-up; 0: it was awake */
+	NR_TOOL_STAGES,
+};
+
+/*
  * Parts of an exit that userspace handled. No breakpoint event has them: where KVM has sent one, its
  * stages say more.
  */
@@ -52,7 +63,8 @@ enum kvmi_lat_user {
 #define CLASS_BREAKPOINT 1
 #define CLASS_OTHER	 (CLASS_BREAKPOINT + KVMI_LAT_NR_ACTIONS * NR_STAGES)
 #define CLASS_USER	 (CLASS_OTHER + KVMI_LAT_EVENT_BREAKPOINT * KVMI_LAT_NR_ACTIONS)
-#define NR_CLASSES	 (CLASS_USER + NR_USERS * NR_USER_STAGES)
+#define CLASS_TOOL	 (CLASS_USER + NR_USERS * NR_USER_STAGES)
+#define NR_CLASSES	 (CLASS_TOOL + KVMI_LAT_NR_ACTIONS * NR_TOOL_STAGES)
 
 /*
  * What was seen, and everything that could not become a sample, by kind. tools/names.c has the
@@ -89,6 +101,7 @@ enum kvmi_lat_counter {
 	CNT_CLAMPED,
 	CNT_REPLY_MOVED,
 	CNT_LEFT_KERNEL,
+	CNT_NOT_SPLIT,
 	/* vCPUs */
 	CNT_VCPU_REPLACED,
 	NR_COUNTERS,
@@ -184,11 +197,24 @@ struct kvmi_lat_vcpu {
 	__u64 cmd_after;  /* time of commands after the reply */
 	__u64 cmd_until;  /* end of the last command put into cmd_before, reply unseen */
 	__u64 reply_time;
-	__u64 reply_key; /* REPLY_KEY(seq) once there is a reply, written last */
+	__u64 tool_in; /* when the tool's thread was first switched in after being asked to note it */
+	__u64 tool_waking; /* when it last woke up the receiver */
+	__u64 receiver;	   /* struct task_struct * of the latest reply */
+	__u64 reply_key;   /* REPLY_KEY(seq) once there is a reply, written last */
 	__u32 reply_action;
 	__u32 seq;
 	__u32 event;
-	__u32 user; /* enum kvmi_lat_user */
+	__u32 user;	  /* enum kvmi_lat_user */
+	__u32 tool_known; /* at the latest kvmi_event: which thread of the tool will answer */
+	__u32 pad;
+};
+
+/* A thread of the tool, or one that receives for KVM. */
+struct kvmi_lat_task {
+	__u64 tool;   /* struct task_struct * of the tool's thread that woke this one up last */
+	__u64 in;     /* switched in for the first time after armed was set */
+	__u64 waking; /* woken up by the tool */
+	__u64 armed;
 };
 
 #define REPLY_KEY(seq) (1ULL << 32 | (seq))

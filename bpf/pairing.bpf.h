@@ -260,6 +260,32 @@ PAIR_FN int pair_plain_entry(struct kvmi_lat_vcpu *v, __u64 now, __u64 *total)
 }
 
 /*
+ * Splits the introspector's part of a finished breakpoint: false if it is not known what the tool did,
+ * or if the times contradict each other, as they may when it sends reply and commands in one go.
+ */
+PAIR_FN int pair_split(const struct kvmi_lat_vcpu *v, const __u64 stages[NR_STAGES],
+		       __u64 split[NR_TOOL_STAGES])
+{
+	__u64 reply = v->reply_time < v->cmd_until ? v->cmd_until : v->reply_time;
+	__u64 from = v->t_event;
+
+	if (!v->tool_known)
+		return 0;
+	split[TOOL_WAKE] = 0;
+	split[TOOL_REPLY] = 0;
+	if (v->tool_in > from && v->tool_in <= reply) {
+		split[TOOL_WAKE] = v->tool_in - from;
+		from = v->tool_in;
+	}
+	if (v->tool_waking >= from && v->tool_waking <= reply)
+		split[TOOL_REPLY] = reply - v->tool_waking;
+	if (split[TOOL_WAKE] + split[TOOL_REPLY] > stages[STAGE_INTROSPECTOR])
+		return 0;
+	split[TOOL_OWN] = stages[STAGE_INTROSPECTOR] - split[TOOL_WAKE] - split[TOOL_REPLY];
+	return 1;
+}
+
+/*
  * PAIR_EXIT, PAIR_OTHER: stages[STAGE_TOTAL] is set. PAIR_EVENT: all of stages. PAIR_USER: its first
  * ones, which are those of enum kvmi_lat_user_stage. Otherwise nothing is, and the result is PAIR_NONE
  * or the counter.

@@ -11,6 +11,7 @@ enum hook_group {
 	HOOK_EVENT,   /* all of them or none: without one no event can be put together */
 	HOOK_COMMAND, /* both or none */
 	HOOK_KVM,     /* cannot do without */
+	HOOK_TOOL,    /* only where the introspector's process was named */
 };
 
 struct hook {
@@ -19,7 +20,7 @@ struct hook {
 	enum hook_group group;
 };
 
-#define NR_HOOKS 9
+#define NR_HOOKS 11
 
 /* In the order of attaching: kvm_exit last, since a vCPU's slot does nothing before its exit. */
 extern const struct hook hooks[NR_HOOKS];
@@ -27,6 +28,7 @@ extern const struct hook hooks[NR_HOOKS];
 struct hook_fds {
 	int programs[NR_HOOKS];
 	int links[NR_HOOKS]; /* -1: not attached */
+	bool split_tool;     /* attach HOOK_TOOL as well */
 };
 
 void hooks_init(struct hook_fds *fds);

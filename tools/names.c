@@ -21,6 +21,12 @@ static const char *const user_stage_names[NR_USER_STAGES] = {
 	[USER_TOTAL] = "total",
 };
 
+static const char *const tool_stage_names[NR_TOOL_STAGES] = {
+	[TOOL_WAKE] = "tool_wake",
+	[TOOL_OWN] = "tool_own",
+	[TOOL_REPLY] = "tool_reply",
+};
+
 static const char *const user_names[NR_USERS] = {
 	[USER_DEBUG] = "debug_exit",
 	[USER_OTHER] = "user_exit",
@@ -68,6 +74,8 @@ const struct counter_name counter_names[NR_COUNTERS] = {
 	[CNT_LEFT_KERNEL] =
 		{"left_kernel",
 		 "events with a stay in userspace before the entry, in their last stage", true},
+	[CNT_NOT_SPLIT] = {"not_split",
+			   "breakpoints of which it is not known what the tool did when", true},
 	[CNT_VCPU_REPLACED] = {"vcpu_replaced",
 			       "vCPUs whose place another took; their own sums are gone", true},
 };
@@ -76,7 +84,11 @@ struct class_name class_name(unsigned int class)
 {
 	struct class_name name = {"exit", "none", stage_names[STAGE_TOTAL]};
 
-	if (class >= CLASS_USER) {
+	if (class >= CLASS_TOOL) {
+		name.event = event_names[KVMI_LAT_EVENT_BREAKPOINT];
+		name.action = action_names[(class - CLASS_TOOL) / NR_TOOL_STAGES];
+		name.stage = tool_stage_names[(class - CLASS_TOOL) % NR_TOOL_STAGES];
+	} else if (class >= CLASS_USER) {
 		name.event = user_names[(class - CLASS_USER) / NR_USER_STAGES];
 		name.stage = user_stage_names[(class - CLASS_USER) % NR_USER_STAGES];
 	} else if (class >= CLASS_OTHER) {

@@ -27,6 +27,11 @@ static void explain_load_error(int err)
 
 int observer_open(struct observer *o, struct run *run, pid_t pid)
 {
+	return observer_open_split(o, run, pid, 0);
+}
+
+int observer_open_split(struct observer *o, struct run *run, pid_t pid, pid_t tool)
+{
 	struct bpf_program *program;
 	struct vcpu_offsets offsets;
 	int err;
@@ -41,7 +46,9 @@ int observer_open(struct observer *o, struct run *run, pid_t pid)
 		return err;
 	}
 	offsets = vcpu_offsets_find();
+	o->hooks.split_tool = tool != 0;
 	o->skel->rodata->only_tgid = pid;
+	o->skel->rodata->tool_tgid = tool;
 	o->skel->rodata->offset_of_kvm = offsets.kvm;
 	o->skel->rodata->offset_of_id = offsets.id;
 	o->skel->rodata->offset_of_exits = offsets.exits;

@@ -24,6 +24,9 @@ struct observer {
  * A negative errno after having said what is wrong; observer_close() then still has to be called.
  */
 int observer_open(struct observer *o, struct run *run, pid_t pid);
+
+/* The same; splits what the introspector's process tool does into stages of its own, if it is not 0. */
+int observer_open_split(struct observer *o, struct run *run, pid_t pid, pid_t tool);
 void observer_close(struct observer *o);
 
 int observer_attach(struct observer *o);

@@ -44,7 +44,8 @@ static const char detach_help[] =
 	"  kvmi-lat detach --pinned /sys/fs/bpf/lat --unload\n";
 
 static const char *const map_names[] = {"kvmi_lat_bss",	 "histograms",	    "counters",
-					"kvmi_lat_data", "kvmi_lat_rodata", "threads"};
+					"kvmi_lat_data", "kvmi_lat_rodata", "threads",
+					"tasks"};
 
 struct pinned {
 	const char *dir;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,13 +20,15 @@
 #include "runfile_check.h"
 
 static const char record_help[] =
-	"Usage: kvmi-lat record [-o FILE] [-p PID] [-v] [--] COMMAND [ARG...]\n"
+	"Usage: kvmi-lat record [-o FILE] [-p PID] [-t PID] [-v] [--] COMMAND [ARG...]\n"
 	"\n"
 	"Runs COMMAND, times every VM exit and every stage of KVMI breakpoint events on this\n"
 	"machine until it ends, and writes a run file.\n"
 	"\n"
 	"  -o, --output FILE  the run file (default: kvmi-lat.json)\n"
 	"  -p, --pid PID      watch only the VMs of this process\n"
+	"  -t, --tool PID     the introspector's process: split its part into wake-up, own time and\n"
+	"                     reply; its first event on each vCPU tells which thread answers\n"
 	"  -v, --verbose      more messages; twice: libbpf's debugging output too\n"
 	"  -h, --help         this text\n"
 	"\n"
@@ -40,6 +43,7 @@ static const char record_help[] =
 	"  kvmi-lat record -o run.json -- kvmi-bench     measure the benchmark's cases\n"
 	"  kvmi-lat record -- sleep 10                   all VMs on this machine, for 10 seconds\n"
 	"  kvmi-lat record -p \"$(pidof qemu-system-x86_64)\" -- sleep 10\n"
+	"  kvmi-lat record -t \"$(pidof kvmi-trace)\" -- sleep 10\n"
 	"  kvmi-lat report kvmi-lat.json                 show what was measured\n";
 
 struct session {
@@ -287,7 +291,7 @@ static int say_how_it_ended(int status, const char *name)
 	return 0;
 }
 
-static int record(struct session *s, const char *output, pid_t pid, char **argv)
+static int record(struct session *s, const char *output, pid_t pid, pid_t tool, char **argv)
 {
 	int err, status, result;
 
@@ -295,7 +299,7 @@ static int record(struct session *s, const char *output, pid_t pid, char **argv)
 		return 2;
 	/* From here on: one that comes before there is a command to pass it to has to wait. */
 	catch_signals(s);
-	err = observer_open(&s->observer, &s->run, pid);
+	err = observer_open_split(&s->observer, &s->run, pid, tool);
 	if (!err)
 		err = describe(s, argv);
 	if (!err)
@@ -320,32 +324,43 @@ static int record(struct session *s, const char *output, pid_t pid, char **argv)
 	return result;
 }
 
+static bool parse_pid(const char *text, pid_t *pid)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (*end || value <= 0 || value > INT_MAX) {
+		log_error("%s is no process id", text);
+		return false;
+	}
+	*pid = value;
+	return true;
+}
+
 int cmd_record(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"output", required_argument, NULL, 'o'},
-		{"pid", required_argument, NULL, 'p'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{},
+		{"output", required_argument, NULL, 'o'}, {"pid", required_argument, NULL, 'p'},
+		{"tool", required_argument, NULL, 't'},	  {"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},	  {},
 	};
 	const char *output = "kvmi-lat.json";
 	struct session s = {};
-	char *end;
-	long pid = 0;
+	pid_t pid = 0, tool = 0;
 	int option, result;
 
-	while ((option = getopt_long(argc, argv, "+o:p:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+o:p:t:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'o':
 			output = optarg;
 			break;
 		case 'p':
-			pid = strtol(optarg, &end, 10);
-			if (*end || pid <= 0) {
-				log_error("%s is no process id", optarg);
+			if (!parse_pid(optarg, &pid))
 				return 2;
-			}
+			break;
+		case 't':
+			if (!parse_pid(optarg, &tool))
+				return 2;
 			break;
 		case 'v':
 			log_more();
@@ -361,7 +376,7 @@ int cmd_record(int argc, char **argv)
 		log_error("record needs a command to run");
 		return usage_error("record");
 	}
-	result = record(&s, output, pid, argv + optind);
+	result = record(&s, output, pid, tool, argv + optind);
 	observer_close(&s.observer);
 	if (s.entries_dir[0]) {
 		unlink(s.entries_path);

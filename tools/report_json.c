@@ -43,6 +43,9 @@ static void set_guest(json_t *guest, const char *observer, const struct guest_fi
 /* The total that this stage is a part of. */
 static unsigned int class_total(unsigned int class)
 {
+	if (class >= CLASS_TOOL)
+		return CLASS_BREAKPOINT + (class - CLASS_TOOL) / NR_TOOL_STAGES * NR_STAGES +
+		       STAGE_TOTAL;
 	if (class >= CLASS_USER)
 		return class - (class - CLASS_USER) % NR_USER_STAGES + USER_TOTAL;
 	return class - (class - CLASS_BREAKPOINT) % NR_STAGES + STAGE_TOTAL;

@@ -146,14 +146,30 @@ static void print_class_header(const struct case_summary *c, const char *what, c
 	       "share");
 }
 
-/* Of those of a breakpoint, which begin with class base. */
-static bool has_a_stage(const struct filter *filter, unsigned int base)
+/* Of so many that begin with class base. */
+static bool has_a_stage(const struct filter *filter, unsigned int base, unsigned int nr)
 {
-	for (unsigned int i = 0; i < NR_STAGES; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		if (filter_has_class(filter, base + i))
 			return true;
 	}
 	return false;
+}
+
+/* What the introspector's stage is made of. */
+static void print_tool(const struct case_summary *c, const struct filter *filter,
+		       unsigned int action)
+{
+	unsigned int base = CLASS_TOOL + action * NR_TOOL_STAGES;
+	double whole = c->m->hists[CLASS_BREAKPOINT + action * NR_STAGES + STAGE_TOTAL].sum;
+
+	for (unsigned int i = 0; c->m->hists[base].count && i < NR_TOOL_STAGES; i++) {
+		char label[32];
+
+		snprintf(label, sizeof(label), "  %s", class_name(base + i).stage);
+		if (filter_has_class(filter, base + i))
+			print_class(base + i, label, &c->m->hists[base + i], whole);
+	}
 }
 
 static void print_stages(const struct case_summary *c, const struct filter *filter,
@@ -165,7 +181,9 @@ static void print_stages(const struct case_summary *c, const struct filter *filt
 	for (unsigned int action = 0; action < KVMI_LAT_NR_ACTIONS; action++) {
 		unsigned int base = CLASS_BREAKPOINT + action * NR_STAGES;
 
-		if (!hists[base + STAGE_TOTAL].count || !has_a_stage(filter, base))
+		if (!hists[base + STAGE_TOTAL].count ||
+		    (!has_a_stage(filter, base, NR_STAGES) &&
+		     !has_a_stage(filter, CLASS_TOOL + action * NR_TOOL_STAGES, NR_TOOL_STAGES)))
 			continue;
 		snprintf(what, sizeof(what), "breakpoint event answered %s", action_names[action]);
 		print_class_header(c, what, unit);
@@ -173,6 +191,8 @@ static void print_stages(const struct case_summary *c, const struct filter *filt
 			if (filter_has_class(filter, base + i))
 				print_class(base + i, stage_names[i], &hists[base + i],
 					    hists[base + STAGE_TOTAL].sum);
+			if (i == STAGE_INTROSPECTOR)
+				print_tool(c, filter, action);
 		}
 	}
 	for (unsigned int id = CLASS_OTHER; id < CLASS_USER; id++) {
@@ -186,10 +206,7 @@ static void print_stages(const struct case_summary *c, const struct filter *filt
 	for (unsigned int user = 0; user < NR_USERS; user++) {
 		unsigned int base = CLASS_USER + user * NR_USER_STAGES;
 
-		if (!hists[base + USER_TOTAL].count ||
-		    (!filter_has_class(filter, base + USER_KERNEL) &&
-		     !filter_has_class(filter, base + USER_USERSPACE) &&
-		     !filter_has_class(filter, base + USER_TOTAL)))
+		if (!hists[base + USER_TOTAL].count || !has_a_stage(filter, base, NR_USER_STAGES))
 			continue;
 		print_class_header(c,
 				   user == USER_DEBUG ? "exits to userspace with KVM_EXIT_DEBUG"

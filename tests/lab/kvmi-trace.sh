@@ -278,6 +278,24 @@ time_over()
 	grep "no introspection tool at $sock" $dir/vm.err
 }
 
+# How many there were of a stage, whatever the answer, or of what a counter counts; 0 if it is not mentioned.
+reported()	# NAME
+{
+	awk -v name="$1" '$1 == name { n += $2 } END { print n + 0 }' $dir/report
+}
+
+# kvmi-lat is told which process the tool is. The first event finds out who in there answers.
+split_by_kvmi_lat()
+{
+	start_trace break "$(symbol demo_nop)" --json -n 60 &&
+	kvmi-lat record -t "$tool" -o $dir/split.json -- kvmi-bench vm --introspect unix:$sock --time 3 &&
+	wait "$tool" && kvmi-lat report $dir/split.json >$dir/report && cat $dir/report &&
+	same "parts and events" "$(reported tool_own)" $(($(reported introspector) - $(reported not_split))) &&
+	same "wake-ups" "$(reported tool_wake)" "$(reported tool_own)" &&
+	same "replies" "$(reported tool_reply)" "$(reported tool_own)" &&
+	[ "$(reported tool_own)" -ge 50 ]
+}
+
 one_vcpu()
 {
 	check "vcpus and regs" vcpus_and_regs
@@ -303,6 +321,7 @@ one_vcpu()
 	check "a tool is killed, the next one connects" tool_killed
 	check "a secret" secrets
 	check "a VMM without a tool" time_over
+	check "kvmi-lat splits what the tool does" split_by_kvmi_lat
 }
 
 several_vcpus()

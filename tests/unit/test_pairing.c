@@ -678,6 +678,51 @@ static void test_replaced(void **state)
 	assert_all_accounted();
 }
 
+/* Of the introspector's stage, from 1200 to 5000 with a command of 300 in it. */
+static void assert_split(uint64_t in, uint64_t waking, uint64_t wake, uint64_t own,
+			 uint64_t reply_part)
+{
+	uint64_t split[NR_TOOL_STAGES];
+
+	setup(NULL);
+	vm_exit(1000);
+	bp_send(1100);
+	event(BP, 1, 1200);
+	command(2000);
+	command_done(2300);
+	reply(BP, 1, RETRY, 5000);
+	bp_recv(RETRY, 5100);
+	entry(5200);
+	w.v.tool_in = in;
+	w.v.tool_waking = waking;
+	assert_false(pair_split(&w.v, (__u64 *)w.stages, (__u64 *)split));
+	w.v.tool_known = 1;
+	assert_true(pair_split(&w.v, (__u64 *)w.stages, (__u64 *)split));
+	assert_int_equal(split[TOOL_WAKE], wake);
+	assert_int_equal(split[TOOL_OWN], own);
+	assert_int_equal(split[TOOL_REPLY], reply_part);
+	assert_int_equal(wake + own + reply_part, w.stages[STAGE_INTROSPECTOR]);
+}
+
+static void test_split(void **state)
+{
+	uint64_t split[NR_TOOL_STAGES];
+
+	(void)state;
+	assert_split(1700, 4600, 500, 2600, 400);
+	/* what it did for the event before, or had not done yet: it ran, or the receiver was awake */
+	assert_split(900, 4600, 0, 3100, 400);
+	assert_split(1700, 1150, 500, 3000, 0);
+	assert_split(5050, 5001, 0, 3500, 0);
+	/* woken for the command, before the tool is said to have run: not for this reply */
+	assert_split(1700, 1600, 500, 3000, 0);
+	assert_split(0, 0, 0, 3500, 0);
+	/* the command was served while the reply was on its way */
+	w.v.tool_in = 1300;
+	w.v.tool_waking = 1400;
+	assert_false(pair_split(&w.v, (__u64 *)w.stages, (__u64 *)split));
+}
+
 static uint64_t random_state = 88172645463325252ULL;
 
 static uint32_t random_below(uint32_t n)
@@ -811,6 +856,7 @@ int main(void)
 		cmocka_unit_test_setup(test_userspace_clock_going_back, setup),
 		cmocka_unit_test_setup(test_userspace_in_an_event, setup),
 		cmocka_unit_test_setup(test_replaced, setup),
+		cmocka_unit_test_setup(test_split, setup),
 		cmocka_unit_test_setup(test_random_sequences, setup),
 	};
 

@@ -44,11 +44,17 @@ struct kvmi_lat_vcpu vcpus[NR_VCPUS];
 
 /* Which vCPU a thread runs: kvm_userspace_exit does not say. Touched on the way to userspace only. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 2 * NR_VCPUS);
 	__type(key, __u32);   /* thread id */
 	__type(value, __u32); /* slot */
 } threads SEC(".maps");
+
+/*
+ * What is in there, thread and slot in a word that is written as a whole: most look-ups end here. Two
+ * threads that share a word only have to go to the map.
+ */
+__u64 known_threads[NR_VCPUS] SEC(".data.threads") = {0};
 
 /* Threads of the tool, and those that receive what it writes. Nothing is in it without tool_tgid. */
 struct {
@@ -223,7 +229,10 @@ static __always_inline bool read_vcpu(__u64 vcpu, __s32 offset, void *to, __u32 
 static __noinline int note_thread(struct kvmi_lat_vcpu *v, __u32 tid)
 {
 	__u32 index = v->index, before = v->tid, *have;
+	__u64 is = (__u64)tid << 32 | index;
 
+	if (known_threads[tid % NR_VCPUS] == is && before == tid)
+		return 0;
 	have = bpf_map_lookup_elem(&threads, &tid);
 	if (!have || *have != index)
 		if (bpf_map_update_elem(&threads, &tid, &index, BPF_ANY))
@@ -234,7 +243,20 @@ static __noinline int note_thread(struct kvmi_lat_vcpu *v, __u32 tid)
 			bpf_map_delete_elem(&threads, &before);
 	}
 	v->tid = tid;
+	known_threads[tid % NR_VCPUS] = is;
 	return 0;
+}
+
+/* The slot of the vCPU that this thread runs, -1: it has run none. */
+static __always_inline int find_thread(__u32 tid)
+{
+	__u64 known = known_threads[tid % NR_VCPUS];
+	__u32 *index;
+
+	if (known >> 32 == tid)
+		return (__u32)known % NR_VCPUS;
+	index = bpf_map_lookup_elem(&threads, &tid);
+	return index ? *index % NR_VCPUS : -1;
 }
 
 /* Who this vCPU is: on its first exit or entry, and when another is found in its place. */
@@ -388,15 +410,21 @@ int lat_kvm_entry(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/kvm_userspace_exit")
 int lat_userspace(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u32 tid = bpf_get_current_pid_tgid(), *index;
+	__u32 tid = bpf_get_current_pid_tgid(), user = USER_OTHER;
 	__u64 now = bpf_ktime_get_ns();
-	int why;
+	struct kvmi_lat_vcpu *v;
+	int at, why;
 
-	index = bpf_map_lookup_elem(&threads, &tid);
-	if (!index)
+	at = find_thread(tid);
+	if (at < 0)
 		return 0;
-	why = pair_userspace(&vcpus[*index % NR_VCPUS],
-			     (__u32)ctx->args[0] == KVM_EXIT_DEBUG ? USER_DEBUG : USER_OTHER, now);
+	v = &vcpus[at % NR_VCPUS];
+	/* What was known before the slots were cleared, or of a thread that had this number. */
+	if (v->tid != tid)
+		return 0;
+	if ((__u32)ctx->args[0] == KVM_EXIT_DEBUG)
+		user = USER_DEBUG;
+	why = pair_userspace(v, user, now);
 	return why == PAIR_OK ? 0 : count(why);
 }
 

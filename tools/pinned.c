@@ -43,9 +43,10 @@ static const char detach_help[] =
 	"Example:\n"
 	"  kvmi-lat detach --pinned /sys/fs/bpf/lat --unload\n";
 
-static const char *const map_names[] = {"kvmi_lat_bss",	 "histograms",	    "counters",
-					"kvmi_lat_data", "kvmi_lat_rodata", "threads",
-					"tasks"};
+static const char *const map_names[] = {
+	"kvmi_lat_bss",	   "histograms", "counters", "kvmi_lat_data",
+	"kvmi_lat_rodata", "threads",	 "tasks",    "_data_threads",
+};
 
 struct pinned {
 	const char *dir;

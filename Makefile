@@ -65,7 +65,7 @@ HELP := \
 '  make fuzz           run files as hostile input, for ten minutes; FUZZ_SECONDS=60' \
 '  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
 '  make host-check     what stands between this machine, as it is booted, and make bench on it' \
-'  make results        measures and draws anew what results/ and the README show' \
+'  make results        measures and draws anew what results/ and the README show, on all kernels; KERNELS="6.12"' \
 '  make install        kvmi-lat, kvmi-trace, kvmi-bench, manuals, completion below PREFIX (/usr/local)' \
 '  make clean          removes build/; scripts/kernel clean empties the cache of kernels' \
 '' \
@@ -155,7 +155,10 @@ kernels:
 results:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)scripts/bench --lab --seed 1 --out results
+	$(Q)scripts/bench --lab --seed 1 --kernels "$(or $(KERNELS),$(ALL_KERNELS))" --out results
+	$(Q)for c in cpuid int3_debug int3_event_retry; do \
+		scripts/explain --case $$c $(or $(KERNELS),$(ALL_KERNELS)) >results/functions-$$c.txt || exit; \
+	done
 
 build/%.o: %.c
 	$(call msg,CC,$@)

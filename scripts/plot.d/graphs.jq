@@ -118,14 +118,18 @@ def observer_label: {none: "not observed", detached: "BPF detached", attached: "
 
 def cases: reduce (.[] | .run.entries[] | .case) as $c ([]; if index([$c]) then . else . + [$c] end);
 
+# Several kernels are compared as they are without an observer.
 def case_curves($case):
-	[by_kernel[] as $k | ("none", "detached", "attached") as $observer
+	by_kernel as $kernels
+	| [$kernels[] as $k
+		| ("none", "detached", (if ($kernels | length) == 1 then "attached" else empty end)) as $observer
 		| $k.runs | entries($case; $observer) | select(. != [])
 		| curve(($observer | observer_label) + $k.caption)];
 
-# The cases side by side, as they are without an observer.
+# The cases side by side, as they are without an observer; of several kernels versions() has that.
 def ladder_curves:
-	[cases[] as $case | by_kernel[] as $k
+	by_kernel as $kernels
+	| [cases[] as $case | $kernels[] as $k | select(($kernels | length) == 1)
 		| [$k.runs | entries($case; "none", "detached") | select(. != [])][0] | select(. != null)
 		| curve($case + $k.caption)];
 

@@ -103,7 +103,7 @@ check "and curves, as repetitions" svg_has percentiles-int3-vmx "BPF attached: n
 check "one mean of all events" svg_has stages-int3-vmx "n = 4,000 events" "10,000" "seeds 17, 19"
 sample vmx3.json vmx bochs instructions 17 '.fingerprint.kernel = "7.2.0" | .entries[2].mean = 4020'
 plot vmx.json vmx3.json
-check "stages of two kernels are never added up" files_are percentiles-int3-vmx percentiles-vmx \
+check "stages of two kernels are never added up" files_are percentiles-int3-vmx \
 	stages-int3-vmx-6.12.1-0123456789ab stages-int3-vmx-7.2.0-0123456789ab \
 	stages-versions-int3-vmx versions-vmx
 check "the curves say which kernel" svg_has percentiles-int3-vmx "BPF detached, Linux 7.2.0: n = 6,000" "2 kernels"

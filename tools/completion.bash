@@ -55,9 +55,9 @@ _kvmi_complete_value()	# CURRENT OPTION VALUE
 	DIR*) _kvmi_reply -d -- "$1" ;;
 	PID*) _kvmi_reply -W "$(cd /proc && echo [0-9]*)" -- "$1" ;;
 	NAME-f | NAME--format) _kvmi_reply -W 'csv hgrm json prometheus' -- "$1" ;;
-	NAME--event) _kvmi_reply -W 'breakpoint exit hypercall pause_vcpu unhook' -- "$1" ;;
+	NAME--event) _kvmi_reply -W 'breakpoint debug_exit exit hypercall pause_vcpu unhook user_exit' -- "$1" ;;
 	NAME--action) _kvmi_reply -W 'continue crash none retry' -- "$1" ;;
-	NAME--stage) _kvmi_reply -W 'act build commands dispatch introspector total wake' -- "$1" ;;
+	NAME--stage) _kvmi_reply -W 'act build commands dispatch introspector kernel tool_own tool_reply tool_wake total userspace wake' -- "$1" ;;
 	MODE--step) _kvmi_reply -W 'auto emulate restore' -- "$1" ;;
 	esac
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Draws the stages of an event as a stacked bar for each kernel.
 
-height = 355 + 62 * kernels
+height = 370 + 62 * kernels
 load 'style.gp'
 set xrange [0:most]
 set yrange [kernels - 0.4:-0.6]
@@ -18,7 +18,7 @@ set border 1
 set lmargin at screen 0.145
 set rmargin at screen 0.85
 set tmargin at screen down(190)
-set bmargin at screen up(135)
+set bmargin at screen up(150)
 set key at screen 0.02, screen down(160) left center horizontal Left reverse samplen 2 width 1
 set style fill solid border rgb '#000000'
 

@@ -157,7 +157,8 @@ results:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/bench --lab --seed 1 --kernels "$(or $(KERNELS),$(ALL_KERNELS))" --out results
 	$(Q)for c in cpuid int3_debug int3_event_retry; do \
-		scripts/explain --case $$c $(or $(KERNELS),$(ALL_KERNELS)) >results/functions-$$c.txt || exit; \
+		echo '# SPDX-License-Identifier: BSD-2-Clause' >results/functions-$$c.txt && \
+		scripts/explain --case $$c $(or $(KERNELS),$(ALL_KERNELS)) >>results/functions-$$c.txt || exit; \
 	done
 
 build/%.o: %.c

@@ -124,13 +124,6 @@ static int read_file(struct run *run, const char *path)
 	return err;
 }
 
-static int read_pinned(struct run *run, const char *dir)
-{
-	int err = run_init(run);
-
-	return err ? err : pinned_read(dir, run);
-}
-
 int cmd_export(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -183,7 +176,7 @@ int cmd_export(int argc, char **argv)
 
 	e.run = &run;
 	e.title = pinned ? pinned : argv[optind];
-	err = pinned ? read_pinned(&run, pinned) : read_file(&run, e.title);
+	err = pinned ? pinned_read(pinned, &run) : read_file(&run, e.title);
 	if (!err)
 		err = export_run(write, &e, output);
 	run_free(&run);

@@ -269,11 +269,15 @@ static int detach(struct pinned *p, bool unload)
 
 int pinned_read(const char *dir, struct run *run)
 {
-	struct run_case *c = run_case(run, "");
+	struct run_case *c;
 	struct pinned p;
 	char path[512];
 	int err;
 
+	err = run_init(run);
+	if (err)
+		return err;
+	c = run_case(run, "");
 	json_decref(run->fingerprint);
 	run->fingerprint = fingerprint_collect();
 	if (!c || !run->fingerprint)

@@ -5,7 +5,7 @@
 
 #include "runfile.h"
 
-/* Reads what they have collected into a run with the one case "". Says itself what is wrong. */
+/* Makes a run of what they have collected, with the one case "". Says itself what is wrong. */
 int pinned_read(const char *dir, struct run *run);
 
 #endif

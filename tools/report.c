@@ -79,9 +79,7 @@ static int show_pinned(const char *dir, const struct report_options *options, js
 	struct run run;
 	int err;
 
-	err = run_init(&run);
-	if (!err)
-		err = pinned_read(dir, &run);
+	err = pinned_read(dir, &run);
 	if (!err)
 		err = show(&run, dir, options, list);
 	run_free(&run);

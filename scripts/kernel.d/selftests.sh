@@ -11,12 +11,18 @@ make_selftests()	# DIR
 		KHDR_INCLUDES="-isystem $obj/usr/include" LDLIBS='-static -ldl' KSFT_KHDR_INSTALL_DONE=1 9>&-
 }
 
-# Programs only, without what is for debuggers; nx_huge_pages_test is for a script that is not here.
+# nx_huge_pages_test is for a script that is not here.
+selftest_programs()	# DIR
+{
+	find "$1" -type f -perm -u+x ! -name '*.o' ! -name nx_huge_pages_test
+}
+
+# Programs only, without what is for debuggers.
 keep_selftests()	# DIR
 {
 	scratch=$cache/.new-$$
 	mkdir "$scratch" || fail "cannot write to $cache"
-	find "$1" -type f -perm -u+x ! -name '*.o' ! -name nx_huge_pages_test >"$cache/selftests.list"
+	selftest_programs "$1" >"$cache/selftests.list"
 	while IFS= read -r _program; do
 		strip -o "$scratch/${_program##*/}" "$_program" || fail "cannot write $scratch"
 	done <"$cache/selftests.list"
@@ -37,7 +43,8 @@ selftests_now()
 	phase "making the headers of $version" 0 "$cache/headers.log" \
 		"$root/scripts/kernel" _make "$version" "$obj" headers ||
 		fail "make headers failed: $(cause_in "$cache/headers.log"); log: $cache/headers.log"
-	rm -f "$_programs/kvmi_test"
+	# one that does not build any more must not stay from an earlier source
+	selftest_programs "$_programs" | xargs -r rm -f
 	phase "building the selftests of $version" 300 "$cache/selftests.log" \
 		"$root/scripts/kernel" _selftests "$version" "$obj" "$_programs" ||
 		[ -f "$_programs/kvmi_test" ] ||

@@ -152,16 +152,24 @@ def linear_ticks($hi):
 
 def stage_names: ["dispatch", "build", "introspector", "commands", "wake", "act"];
 
+# The means of the stages, over the count of events, not of the stage: so they add up.
+def stages_of($class):
+	[.[] | .run.stages[] | select({case, event, action} == $class)] as $stages
+	| ([$stages[] | select(.stage == "total") | .count] | add) as $n
+	| {n: $n, means: [stage_names[] as $s | ([$stages[] | select(.stage == $s) | .sum] | add // 0) / $n]};
+
+# What graphs of a class are called, and headed; most answers are RETRY.
+def class_id: (.case | file_name) + (if .action == "retry" or .action == "none" then "" else "-" + .action end);
+def class_title: if .case == "" then .event else .case end;
+
 def stage_graph($id; $class):
 	. as $runs | (.[0].run.fingerprint) as $f
-	| [.[] | .run.stages[] | select({case, event, action} == $class)] as $stages
-	| ([$stages[] | select(.stage == "total") | .count] | add) as $n
-	# over the count of events, not of the stage: they add up
-	| [stage_names[] as $s | {stage: $s, mean: (([$stages[] | select(.stage == $s) | .sum] | add // 0) / $n)}] as $means
+	| stages_of($class) as {$n, means: $values}
+	| [stage_names | to_entries[] | {stage: .value, mean: $values[.key]}] as $means
 	| ($means | map(.mean) | add) as $total
 	| "reset session",
-	"name = \("stages-\($class.case | file_name)\(if $class.action == "retry" or $class.action == "none" then "" else "-" + $class.action end)-\($id)" | file_name | quoted)",
-	"title = \("\(if $class.case == "" then $class.event else $class.case end), \($f | vendor): stages from VM exit to VM entry" | quoted)",
+	"name = \("stages-\($class | class_id)-\($id)" | file_name | quoted)",
+	"title = \("\($class | class_title), \($f | vendor): stages from VM exit to VM entry" | quoted)",
 	($runs | common),
 	"subtitle2 = \("\($class.event) event answered \($class.action | ascii_upcase), mean of n = \($n | thousands) events, BPF attached" | quoted)",
 	"set xtics (\(linear_ticks($total)))",
@@ -227,11 +235,6 @@ def versions($id):
 		"means, BPF detached; each case by its own scale; right: against the kernel before"; $runs; $groups);
 
 # One stacked bar for each kernel.
-def stages_of($class):
-	[.[] | .run.stages[] | select({case, event, action} == $class)] as $stages
-	| ([$stages[] | select(.stage == "total") | .count] | add) as $n
-	| {n: $n, means: [stage_names[] as $s | ([$stages[] | select(.stage == $s) | .sum] | add // 0) / $n]};
-
 def stage_versions($id):
 	. as $runs | (.[0].run.fingerprint) as $f | by_kernel as $kernels
 	| ([.[] | .run.stages[] | select(.stage == "dispatch") | {case, event, action}] | unique)[] as $class
@@ -239,8 +242,8 @@ def stage_versions($id):
 		| ($of | stages_of($class)) + {name: ($of[0].run.fingerprint | short_kernel)}]
 	| select(length > 1) as $bars
 	| "reset session",
-	"name = \("stages-versions-\($class.case | file_name)\(if $class.action == "retry" or $class.action == "none" then "" else "-" + $class.action end)-\($id)" | file_name | quoted)",
-	"title = \("\(if $class.case == "" then $class.event else $class.case end), \($f | vendor): stages from VM exit to VM entry, by kernel" | quoted)",
+	"name = \("stages-versions-\($class | class_id)-\($id)" | file_name | quoted)",
+	"title = \("\($class | class_title), \($f | vendor): stages from VM exit to VM entry, by kernel" | quoted)",
 	($runs | common),
 	"subtitle2 = \("\($class.event) event answered \($class.action | ascii_upcase), means of n = \($bars | map(.n | thousands) | unique | join(", ")) events, BPF attached" | quoted)",
 	"most = \($bars | map(.means | add) | max)",

@@ -22,7 +22,6 @@ set bmargin at screen up(150)
 set key at screen 0.02, screen down(160) left center horizontal Left reverse samplen 2 width 1
 set style fill solid border rgb '#000000'
 
-array hatch[6] = [3, 4, 1, 6, 2, 5]
 do for [format in 'png svg'] {
 	eval(terminal(format))
 	set label 1 font title_font(format)

@@ -26,7 +26,6 @@ set tmargin at screen 0.81
 set bmargin at screen 0.2
 set style fill solid border rgb '#000000'
 
-array hatch[6] = [3, 4, 1, 6, 2, 5]
 do for [format in 'png svg'] {
 	eval(terminal(format))
 	set label 1 font title_font(format)

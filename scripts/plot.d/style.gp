@@ -6,6 +6,7 @@ width = 1200
 face = 'DejaVu Sans'
 dark = '#444444'
 array colour[8] = ['#000000', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#777777']
+array hatch[8] = [3, 4, 1, 6, 2, 5, 7, 0]
 do for [i = 1:8] {
 	set linetype i linecolor rgb colour[i] pointtype 4 + i
 }

@@ -26,7 +26,6 @@ set tmargin at screen down(135)
 set bmargin at screen up(75)
 set style fill solid border rgb '#000000'
 
-array hatch[8] = [3, 4, 1, 6, 2, 5, 7, 0]
 do for [format in 'png svg'] {
 	eval(terminal(format))
 	set label 1 font title_font(format)

@@ -6,7 +6,7 @@
  * Raw tracepoints only: they load on kernels that lack the tracepoint (attaching says so), and
  * they hand over plain scalars, so one object serves patched and stock kernels and needs no
  * kernel type information. The logic is in pairing.bpf.h, the histogram's in hist.bpf.h, where a
- * vCPU's slot is, in vcpus.bpf.h.
+ * vCPU's slot is, in vcpus.bpf.h; slow.bpf.h catches single events.
  *
  * Whoever attaches these attaches kvm_exit last and detaches it first: a vCPU's slot does nothing
  * before its first kvm_exit, so no exit is ever seen with half of its tracepoints.
@@ -20,6 +20,7 @@
 #include "count.bpf.h"
 #include "hist.bpf.h"
 #include "pairing.bpf.h"
+#include "slow.bpf.h"
 #include "vcpus.bpf.h"
 
 /* To be set before loading. As it stands: the VMs of all processes. */
@@ -151,6 +152,8 @@ static __noinline int enter(struct kvmi_lat_vcpu *v, __u64 now)
 			v->sums.event_time[i] += stages[i];
 			add_sample(class + i, stages[i]);
 		}
+		if (slow_over)
+			catch_slow(v, stages, now);
 		return tool_tgid ? add_split(v, stages) : 0;
 	case PAIR_OTHER:
 		class = CLASS_OTHER + v->event * KVMI_LAT_NR_ACTIONS + v->action;
@@ -231,6 +234,11 @@ int lat_bp_send(struct bpf_raw_tracepoint_args *ctx)
 	if (!v)
 		return count(CNT_BP_SEND), count(CNT_BEFORE_FIRST);
 	v->bp_sends++;
+	if (slow_over) {
+		v->where.gpa = ctx->args[1];
+		v->where.rip = ctx->args[2];
+		v->where.cpu_send = bpf_get_smp_processor_id();
+	}
 	why = pair_bp_send(v, now);
 	return why == PAIR_OK ? 0 : count(why);
 }
@@ -318,6 +326,15 @@ int lat_switch(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* (preempt, previous, next) */
+SEC("raw_tp/sched_switch")
+int lat_cpu(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	note_switch();
+	return 0;
+}
+
 /* (vcpu, event, seq) */
 SEC("raw_tp/kvmi_event")
 int lat_event(struct bpf_raw_tracepoint_args *ctx)
@@ -352,6 +369,8 @@ int lat_reply(struct bpf_raw_tracepoint_args *ctx)
 	v->replies++;
 	if (tool_tgid)
 		note_tool(v);
+	if (slow_over)
+		v->where.cpu_reply = bpf_get_smp_processor_id();
 	why = pair_reply(v, (__u8)ctx->args[1], (__u32)ctx->args[2], (__u32)ctx->args[3], now);
 	return why == PAIR_OK ? 0 : count(why);
 }
@@ -367,6 +386,8 @@ int lat_bp_recv(struct bpf_raw_tracepoint_args *ctx)
 	if (not_ours())
 		return 0;
 	v = find_vcpu(ctx->args[0]);
+	if (v && slow_over)
+		v->where.new_rip = ctx->args[2];
 	why = v ? pair_bp_recv(v, (__u32)ctx->args[1], now) : CNT_BEFORE_FIRST;
 	return why == PAIR_OK ? 0 : count(why);
 }

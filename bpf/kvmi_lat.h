@@ -164,6 +164,15 @@ struct kvmi_lat_sums {
 	__u64 user_time[NR_USERS][NR_USER_STAGES];
 };
 
+/* Where a breakpoint event is. */
+struct kvmi_lat_where {
+	__u64 gpa;	 /* of the int3 */
+	__u64 rip;	 /* its guest virtual address */
+	__u64 new_rip;	 /* after the reply */
+	__u32 cpu_send;	 /* on which the vCPU was at kvmi_event_bp_send */
+	__u32 cpu_reply; /* the receiver, at kvmi_event_reply */
+};
+
 /*
  * One per vCPU. Its own thread writes all of it but for the reply_ fields, which belong to the
  * receiver's thread while the vCPU waits.
@@ -207,6 +216,7 @@ struct kvmi_lat_vcpu {
 	__u32 user;	  /* enum kvmi_lat_user */
 	__u32 tool_known; /* at the latest kvmi_event: which thread of the tool will answer */
 	__u32 pad;
+	struct kvmi_lat_where where; /* written only while slow events are waited for */
 };
 
 /* A thread of the tool, or one that receives for KVM. */
@@ -215,6 +225,37 @@ struct kvmi_lat_task {
 	__u64 in;     /* switched in for the first time after armed was set */
 	__u64 waking; /* woken up by the tool */
 	__u64 armed;
+};
+
+/* A breakpoint event that took too long. Times are those of bpf_ktime_get_ns(). */
+struct kvmi_lat_slow {
+	__u64 stages[NR_STAGES];
+	__u64 t_exit;
+	__u64 t_event;
+	__u64 t_reply;
+	__u64 t_entry;
+	__u64 vm; /* struct kvm * */
+	struct kvmi_lat_where where;
+	__u32 tgid;
+	__u32 tid;
+	__s32 id;
+	__u32 seq;
+	__u32 action;
+	__u32 cpu_entry;
+};
+
+/* A task that has had a CPU. */
+struct kvmi_lat_ran {
+	__u64 until;
+	__u64 who; /* process id << 32 | thread id */
+	char comm[16];
+};
+
+/* The latest of them on one CPU, the next goes to ran[next % NR_RAN]. */
+#define NR_RAN 256
+struct kvmi_lat_cpu {
+	__u64 next;
+	struct kvmi_lat_ran ran[NR_RAN];
 };
 
 #define REPLY_KEY(seq) (1ULL << 32 | (seq))

@@ -4,7 +4,7 @@
 # Static: they have no dependencies to be carried into the lab.
 LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime test_protocol \
 	test_vcpus test_memory test_counts test_nested \
-	test_modes test_protected test_coexist)
+	test_modes test_protected test_coexist test_delays)
 LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall \
 	test_paused test_unhook test_channel)
 LAB_TESTS += build/tests/lab/test_socket
@@ -17,7 +17,7 @@ LAB_MODES_OBJS := $(addprefix build/tests/lab/, modes.o peek.o guests/modes.o)
 PROGS += $(LAB_TESTS)
 
 # BPF programs of the tests, each embedded into the file named after the colon.
-LAB_BPF := vmcb:inject peek:peek floor:floor
+LAB_BPF := vmcb:inject peek:peek floor:floor delay:test_delays
 
 define lab_bpf
 build/tests/lab/$(1).bpf.o: tests/lab/$(1).bpf.c tests/build.mk
@@ -36,8 +36,9 @@ endef
 
 $(foreach bpf,$(LAB_BPF),$(eval $(call lab_bpf,$(firstword $(subst :, ,$(bpf))),$(lastword $(subst :, ,$(bpf))))))
 
-build/tests/lab/test_counts: build/tests/lab/hits.o $(addprefix build/bench/, \
-	control.o entries.o stats.o guests/int3.o)
+LAB_HITS_OBJS := $(addprefix build/tests/lab/, hits.o recorded.o) \
+	$(addprefix build/bench/, control.o entries.o stats.o guests/int3.o)
+build/tests/lab/test_counts build/tests/lab/test_delays: $(LAB_HITS_OBJS)
 
 build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o
 build/tests/lab/stress: $(addprefix build/tests/lab/, stress_memory.o stress_tool.o guests/stress.o)

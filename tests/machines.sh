@@ -39,7 +39,7 @@ run_in_machine()
 		esac
 	done
 	case " $_programs" in
-	*' bpftool.sh'* | *' no-breakpoints.sh'* | *test_counts*)
+	*' bpftool.sh'* | *' no-breakpoints.sh'* | *' live.sh'* | *test_counts* | *test_delays*)
 		set -- "$@" --file "$root/build/bpf/kvmi_lat.bpf.o:/kvmi_lat.bpf.o" \
 			--file "$root/build/tools/kvmi-lat" --file "$root/build/bench/kvmi-bench" \
 			--file "$root/build/tests/lab/test_counts" \
@@ -47,7 +47,7 @@ run_in_machine()
 		;;
 	esac
 	case " $_programs" in
-	*' kvmi-trace.sh'*)
+	*' kvmi-trace.sh'* | *' live.sh'*)
 		set -- "$@" --file "$root/build/tools/kvmi-trace" --file "$root/build/bench/kvmi-bench" \
 			--file "$root/build/tests/lab/json_lines"
 		;;

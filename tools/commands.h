@@ -4,6 +4,8 @@
 #define KVMI_LAT_COMMANDS_H
 
 int cmd_record(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_threshold(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_compare(int argc, char **argv);

@@ -56,6 +56,7 @@ _kvmi_complete_value()	# CURRENT OPTION VALUE
 	PID*) _kvmi_reply -W "$(cd /proc && echo [0-9]*)" -- "$1" ;;
 	NAME-f | NAME--format) _kvmi_reply -W 'csv hgrm json prometheus' -- "$1" ;;
 	NAME--event) _kvmi_reply -W 'breakpoint debug_exit exit hypercall pause_vcpu unhook user_exit' -- "$1" ;;
+	NAME-s | NAME--sort) _kvmi_reply -W 'breakpoints exits pid time userspace' -- "$1" ;;
 	NAME--action) _kvmi_reply -W 'continue crash none retry' -- "$1" ;;
 	NAME--stage) _kvmi_reply -W 'act build commands dispatch introspector kernel tool_own tool_reply tool_wake total userspace wake' -- "$1" ;;
 	MODE--step) _kvmi_reply -W 'auto emulate restore' -- "$1" ;;
@@ -90,7 +91,7 @@ _kvmi_complete()
 	done
 	[[ $current != '=' ]] || current=
 	if ((recorded)); then
-		[[ $command != record ]] || ((recorded < COMP_CWORD)) || _kvmi_reply -c -- "$current"
+		[[ $command != record && $command != threshold ]] || ((recorded < COMP_CWORD)) || _kvmi_reply -c -- "$current"
 	elif [[ -n $value ]]; then
 		_kvmi_complete_value "$current" "$option" "$value"
 	elif [[ $current == -* ]]; then
@@ -99,7 +100,7 @@ _kvmi_complete()
 		_kvmi_reply -W "$(_kvmi_commands "$1")" -- "$current"
 	elif [[ $command == record ]]; then
 		_kvmi_reply -c -- "$current"
-	elif [[ $command != attach && $command != detach && $1 != *kvmi-trace ]]; then
+	elif [[ $command != attach && $command != detach && $command != t* && $1 != *kvmi-trace ]]; then
 		_kvmi_reply -f -- "$current"
 	fi
 }

@@ -20,6 +20,7 @@ const struct hook hooks[NR_HOOKS] = {
 	{"lat_command", "kvmi_vcpu_command", HOOK_COMMAND},
 	{"lat_command_done", "kvmi_vcpu_reply", HOOK_COMMAND},
 	{"lat_switch", "sched_switch", HOOK_TOOL},
+	{"lat_cpu", "sched_switch", HOOK_CPU},
 	{"lat_waking", "sched_waking", HOOK_TOOL},
 	{"lat_userspace", "kvm_userspace_exit", HOOK_KVM},
 	{"lat_kvm_entry", "kvm_entry", HOOK_KVM},
@@ -28,7 +29,7 @@ const struct hook hooks[NR_HOOKS] = {
 
 void hooks_init(struct hook_fds *fds)
 {
-	fds->split_tool = false;
+	fds->split_tool = fds->watch_cpus = false;
 	for (int i = 0; i < NR_HOOKS; i++)
 		fds->programs[i] = fds->links[i] = -1;
 }
@@ -87,6 +88,8 @@ int hooks_attach(struct hook_fds *fds, const struct maps *maps)
 		err = attach_group(fds, HOOK_COMMAND);
 	if (err >= 0 && fds->split_tool)
 		err = attach_group(fds, HOOK_TOOL);
+	if (err >= 0 && fds->watch_cpus)
+		err = attach_group(fds, HOOK_CPU);
 	if (err >= 0)
 		err = attach_group(fds, HOOK_KVM);
 	if (err > 0) {

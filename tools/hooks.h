@@ -12,6 +12,7 @@ enum hook_group {
 	HOOK_COMMAND, /* both or none */
 	HOOK_KVM,     /* cannot do without */
 	HOOK_TOOL,    /* only where the introspector's process was named */
+	HOOK_CPU,     /* only where a slow event is waited for */
 };
 
 struct hook {
@@ -20,7 +21,7 @@ struct hook {
 	enum hook_group group;
 };
 
-#define NR_HOOKS 11
+#define NR_HOOKS 12
 
 /* In the order of attaching: kvm_exit last, since a vCPU's slot does nothing before its exit. */
 extern const struct hook hooks[NR_HOOKS];
@@ -29,6 +30,7 @@ struct hook_fds {
 	int programs[NR_HOOKS];
 	int links[NR_HOOKS]; /* -1: not attached */
 	bool split_tool;     /* attach HOOK_TOOL as well */
+	bool watch_cpus;     /* and HOOK_CPU */
 };
 
 void hooks_init(struct hook_fds *fds);

@@ -13,18 +13,22 @@ static const char main_help[] =
 	"Shows where the time of a KVM introspection (KVMI) breakpoint goes: every stage from VM\n"
 	"exit to VM entry, timed in the kernel by BPF.\n"
 	"\n"
-	"  record   run a command, time what happens meanwhile, write a run file\n"
-	"  report   show a run file, or what pinned programs have collected\n"
-	"  export   write it for other programs: CSV, JSON, HdrHistogram, Prometheus\n"
-	"  compare  say whether one kernel's runs are slower than another's\n"
-	"  attach   attach programs that bpftool has loaded and pinned\n"
-	"  detach   detach them again\n"
+	"  top        show live where the time goes\n"
+	"  record     run a command, time what happens meanwhile, write a run file\n"
+	"  threshold  wait for an event that takes too long, and show what it was\n"
+	"  report     show a run file, or what pinned programs have collected\n"
+	"  export     write it for other programs: CSV, JSON, HdrHistogram, Prometheus\n"
+	"  compare    say whether one kernel's runs are slower than another's\n"
+	"  attach     attach programs that bpftool has loaded and pinned\n"
+	"  detach     detach them again\n"
 	"\n"
 	"  -h, --help     this text; kvmi-lat COMMAND --help: the command's\n"
 	"  -V, --version  the version\n"
 	"\n"
 	"Examples:\n"
+	"  kvmi-lat top\n"
 	"  kvmi-lat record -o run.json -- kvmi-bench\n"
+	"  kvmi-lat threshold --over 50us\n"
 	"  kvmi-lat report run.json\n"
 	"  kvmi-lat export --format csv -o run.csv run.json\n"
 	"  kvmi-lat compare before/ after/\n"
@@ -36,8 +40,9 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"record", cmd_record},	  {"report", cmd_report}, {"export", cmd_export},
-	{"compare", cmd_compare}, {"attach", cmd_attach}, {"detach", cmd_detach},
+	{"top", cmd_top},	{"record", cmd_record},	      {"report", cmd_report},
+	{"export", cmd_export}, {"compare", cmd_compare},     {"attach", cmd_attach},
+	{"detach", cmd_detach}, {"threshold", cmd_threshold},
 };
 
 int usage_error(const char *command)
@@ -66,6 +71,7 @@ int main(int argc, char **argv)
 	if (*name)
 		log_error("there is no command %s", name);
 	else
-		log_error("which command? record, report, export, compare, attach or detach");
+		log_error(
+			"which command? top, record, threshold, report, export, compare, attach or detach");
 	return usage_error("");
 }

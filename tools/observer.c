@@ -25,12 +25,7 @@ static void explain_load_error(int err)
 			  strerror(-err));
 }
 
-int observer_open(struct observer *o, struct run *run, pid_t pid)
-{
-	return observer_open_split(o, run, pid, 0);
-}
-
-int observer_open_split(struct observer *o, struct run *run, pid_t pid, pid_t tool)
+int observer_open(struct observer *o, struct run *run, const struct observer_options *options)
 {
 	struct bpf_program *program;
 	struct vcpu_offsets offsets;
@@ -46,9 +41,12 @@ int observer_open_split(struct observer *o, struct run *run, pid_t pid, pid_t to
 		return err;
 	}
 	offsets = vcpu_offsets_find();
-	o->hooks.split_tool = tool != 0;
-	o->skel->rodata->only_tgid = pid;
-	o->skel->rodata->tool_tgid = tool;
+	o->hooks.split_tool = options->tool != 0;
+	o->hooks.watch_cpus = options->slow_over != 0;
+	o->skel->rodata->only_tgid = options->pid;
+	o->skel->rodata->tool_tgid = options->tool;
+	o->skel->rodata->slow_over = options->slow_over;
+	o->skel->rodata->slow_stage = options->slow_stage;
 	o->skel->rodata->offset_of_kvm = offsets.kvm;
 	o->skel->rodata->offset_of_id = offsets.id;
 	o->skel->rodata->offset_of_exits = offsets.exits;
@@ -99,6 +97,21 @@ void observer_detach(struct observer *o)
 		return;
 	hooks_detach(&o->hooks, &o->maps);
 	o->attached = false;
+}
+
+int observer_slow(const struct observer *o)
+{
+	return bpf_map__fd(o->skel->maps.slow);
+}
+
+int observer_cpus(const struct observer *o)
+{
+	return bpf_map__fd(o->skel->maps.cpus);
+}
+
+void observer_rearm(struct observer *o)
+{
+	o->skel->data_caught->caught = 0;
 }
 
 /*

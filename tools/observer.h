@@ -19,18 +19,31 @@ struct observer {
 	bool cases_seen;
 };
 
-/*
- * Loads the programs, without attaching them. pid: watch only the VMs of that process, 0 for all.
- * A negative errno after having said what is wrong; observer_close() then still has to be called.
- */
-int observer_open(struct observer *o, struct run *run, pid_t pid);
+/* What to observe. Nothing set: the VMs of all processes. */
+struct observer_options {
+	pid_t pid;	    /* watch only the VMs of that process */
+	pid_t tool;	    /* split what this introspector's process does into stages of its own */
+	uint64_t slow_over; /* catch events of which a stage takes more ns: see observer_slow() */
+	enum kvmi_lat_stage slow_stage;
+};
 
-/* The same; splits what the introspector's process tool does into stages of its own, if it is not 0. */
-int observer_open_split(struct observer *o, struct run *run, pid_t pid, pid_t tool);
+/*
+ * Loads the programs, without attaching them. A negative errno after having said what is wrong;
+ * observer_close() then still has to be called.
+ */
+int observer_open(struct observer *o, struct run *run, const struct observer_options *options);
 void observer_close(struct observer *o);
 
 int observer_attach(struct observer *o);
 void observer_detach(struct observer *o);
+
+/*
+ * With slow_over set: the ring buffer of slow events (struct kvmi_lat_slow), and the map of who has had
+ * the CPUs, which stands still once one is caught until it is armed again.
+ */
+int observer_slow(const struct observer *o);
+int observer_cpus(const struct observer *o);
+void observer_rearm(struct observer *o);
 
 /*
  * One line of the control protocol: "attach", "detach", "begin NAME" or "end". 0, or a negative

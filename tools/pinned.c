@@ -46,6 +46,7 @@ static const char detach_help[] =
 static const char *const map_names[] = {
 	"kvmi_lat_bss",	   "histograms", "counters", "kvmi_lat_data",
 	"kvmi_lat_rodata", "threads",	 "tasks",    "_data_threads",
+	"_data_caught",	   "slow",	 "cpus",
 };
 
 struct pinned {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "commands.h"
 #include "fingerprint.h"
 #include "log.h"
@@ -291,7 +291,8 @@ static int say_how_it_ended(int status, const char *name)
 	return 0;
 }
 
-static int record(struct session *s, const char *output, pid_t pid, pid_t tool, char **argv)
+static int record(struct session *s, const char *output, const struct observer_options *watch,
+		  char **argv)
 {
 	int err, status, result;
 
@@ -299,7 +300,7 @@ static int record(struct session *s, const char *output, pid_t pid, pid_t tool, 
 		return 2;
 	/* From here on: one that comes before there is a command to pass it to has to wait. */
 	catch_signals(s);
-	err = observer_open_split(&s->observer, &s->run, pid, tool);
+	err = observer_open(&s->observer, &s->run, watch);
 	if (!err)
 		err = describe(s, argv);
 	if (!err)
@@ -324,19 +325,6 @@ static int record(struct session *s, const char *output, pid_t pid, pid_t tool, 
 	return result;
 }
 
-static bool parse_pid(const char *text, pid_t *pid)
-{
-	char *end;
-	long value = strtol(text, &end, 10);
-
-	if (*end || value <= 0 || value > INT_MAX) {
-		log_error("%s is no process id", text);
-		return false;
-	}
-	*pid = value;
-	return true;
-}
-
 int cmd_record(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -346,7 +334,7 @@ int cmd_record(int argc, char **argv)
 	};
 	const char *output = "kvmi-lat.json";
 	struct session s = {};
-	pid_t pid = 0, tool = 0;
+	struct observer_options watch = {};
 	int option, result;
 
 	while ((option = getopt_long(argc, argv, "+o:p:t:vh", options, NULL)) != -1) {
@@ -355,11 +343,11 @@ int cmd_record(int argc, char **argv)
 			output = optarg;
 			break;
 		case 'p':
-			if (!parse_pid(optarg, &pid))
+			if (!parse_pid(optarg, &watch.pid))
 				return 2;
 			break;
 		case 't':
-			if (!parse_pid(optarg, &tool))
+			if (!parse_pid(optarg, &watch.tool))
 				return 2;
 			break;
 		case 'v':
@@ -376,7 +364,7 @@ int cmd_record(int argc, char **argv)
 		log_error("record needs a command to run");
 		return usage_error("record");
 	}
-	result = record(&s, output, pid, tool, argv + optind);
+	result = record(&s, output, &watch, argv + optind);
 	observer_close(&s.observer);
 	if (s.entries_dir[0]) {
 		unlink(s.entries_path);

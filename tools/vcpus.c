@@ -108,6 +108,65 @@ void vcpus_free(struct vcpus *vcpus)
 	*vcpus = (struct vcpus){};
 }
 
+int vcpus_copy(struct vcpus *vcpus, const struct vcpus *from)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < from->nr; i++) {
+		struct vcpu v = from->list[i];
+
+		err = add(vcpus, &v);
+	}
+	return err;
+}
+
+int vcpus_copy_names(struct vcpus *vcpus, const struct vcpus *from)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < from->nr; i++) {
+		struct vcpu v = from->list[i];
+
+		v.sums = (struct kvmi_lat_sums){};
+		err = add(vcpus, &v);
+	}
+	return err;
+}
+
+void vcpus_remove(struct vcpus *vcpus, bool (*unwanted)(const struct vcpu *v))
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < vcpus->nr; i++) {
+		if (!unwanted(&vcpus->list[i]))
+			vcpus->list[kept++] = vcpus->list[i];
+	}
+	vcpus->nr = kept;
+}
+
+static void subtract(struct kvmi_lat_sums *sums, const struct kvmi_lat_sums *before)
+{
+	uint64_t *to = (uint64_t *)sums;
+	const uint64_t *from = (const uint64_t *)before;
+
+	for (size_t i = 0; i < sizeof(*sums) / sizeof(*to); i++) {
+		if (to[i] < from[i])
+			return;
+	}
+	for (size_t i = 0; i < sizeof(*sums) / sizeof(*to); i++)
+		to[i] -= from[i];
+}
+
+void vcpus_subtract(struct vcpus *vcpus, const struct vcpus *before)
+{
+	for (unsigned int i = 0; i < vcpus->nr; i++) {
+		for (unsigned int j = 0; j < before->nr; j++) {
+			if (same_vcpu(&vcpus->list[i], &before->list[j]))
+				subtract(&vcpus->list[i].sums, &before->list[j].sums);
+		}
+	}
+}
+
 void vcpus_to_json(const struct vcpus *vcpus, const char *case_name, json_t *array)
 {
 	for (unsigned int i = 0; i < vcpus->nr; i++) {

@@ -4,6 +4,7 @@
 #define KVMI_LAT_VCPUS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,6 +28,19 @@ struct vcpus {
 int vcpus_read(int map, struct vcpus *vcpus);
 
 void vcpus_free(struct vcpus *vcpus);
+
+/* Adds another list, or only its vCPUs, with nothing in their sums. 0 or a negative errno. */
+int vcpus_copy(struct vcpus *vcpus, const struct vcpus *from);
+int vcpus_copy_names(struct vcpus *vcpus, const struct vcpus *from);
+
+/* Those of which unwanted() is true. */
+void vcpus_remove(struct vcpus *vcpus, bool (*unwanted)(const struct vcpu *v));
+
+/*
+ * Leaves what has been added since before. A vCPU whose place another has taken begins anew: then all of
+ * it has been.
+ */
+void vcpus_subtract(struct vcpus *vcpus, const struct vcpus *before);
 
 /* One sum by the names of its class: event "exit", "breakpoint", "other" and so on, and stage. */
 struct vcpu_sum {

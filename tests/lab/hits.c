@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The program under `kvmi-lat record` of test_counts: guest, tool and perf count the same hits. */
+/* The program under `kvmi-lat record` of several tests: guest, tool and perf count the same hits. */
 #include "hits.h"
 #include "lab.h"
 
@@ -21,7 +21,7 @@ static void check_control(int ret)
 }
 
 /* Plays the tool for one batch; the number of events. */
-static unsigned int answer(struct kvmi_client *c, unsigned int commands)
+static unsigned int answer(struct kvmi_client *c, const struct hits_batch *batch)
 {
 	unsigned int events = 0;
 	struct kvmi_event_msg ev;
@@ -29,33 +29,37 @@ static unsigned int answer(struct kvmi_client *c, unsigned int commands)
 	while (events < HITS_BATCH) {
 		lab_expect_bp(c, &ev, 0, vmm_label(&int3, guest_int3_bp));
 		events++;
-		for (unsigned int i = 0; i < commands; i++)
+		for (unsigned int i = 0; i < batch->commands; i++)
 			check_kvmi(kvmi_vcpu_get_registers(c, 0, NULL, NULL, NULL, NULL, 0), 0);
+		if (batch->think)
+			batch->think();
 		lab_skip_bp(c, &ev);
 	}
 	return events;
 }
 
-static void run_batch(struct lab *l, unsigned int batch)
+static void run_batch(struct lab *l, const struct hits_batch *batch)
 {
 	struct entry e = {.observer = "attached", .introspector_cpu = -1, .sched = "other"};
 	struct runner r = {.timeout_ms = 30000};
 	struct stats stats = {0};
-	char name[32];
 
-	snprintf(name, sizeof(name), "batch %u", batch);
-	check_control(control("begin %s", name));
+	check_control(control("begin %s", batch->name));
+	if (batch->begin)
+		batch->begin();
 	runner_start(&r, l->v);
-	e.events = answer(l->c, HITS_COMMANDS(batch));
+	e.events = answer(l->c, batch);
 	runner_done(&r);
 	lab_no_event(l->c);
+	if (batch->end)
+		batch->end();
 	check_control(control("end"));
 
 	check_eq(stats_add_stamps(&stats, vmm_mem(l->vm, GUEST_LOG, (HITS_BATCH + 1) * 8),
 				  HITS_BATCH + 1),
 		 0);
 	stats_finish(&stats);
-	e.name = name;
+	e.name = batch->name;
 	e.stats = &stats;
 	e.hits = l->v->config->hits;
 	e.tsc_khz = vmm_tsc_khz(l->v);
@@ -63,7 +67,7 @@ static void run_batch(struct lab *l, unsigned int batch)
 	stats_free(&stats);
 }
 
-int hits_main(const char *path, unsigned int batches)
+int hits_main(const char *path, const struct hits_batch *batches, unsigned int nr)
 {
 	struct runner r = {0};
 	struct counter *sent;
@@ -84,8 +88,8 @@ int hits_main(const char *path, unsigned int batches)
 
 	l.v->config->count = HITS_BATCH;
 	sent = counter_start("kvmi:kvmi_event_bp_send", NULL);
-	for (unsigned int i = 0; i < batches; i++)
-		run_batch(&l, i);
+	for (unsigned int i = 0; i < nr; i++)
+		run_batch(&l, &batches[i]);
 
 	f = fopen(path, "we");
 	if (!f || fprintf(f, "%llu\n", (unsigned long long)counter_read(sent)) < 0 || fclose(f))

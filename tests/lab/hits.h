@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ten thousand hits for `kvmi-lat record` to watch, counted by everybody else as well. */
+/* Thousands of hits for `kvmi-lat record` to watch, counted by everybody else as well. */
 #ifndef HITS_H
 #define HITS_H
 
-/*
- * Batches that differ in what the tool does with an event: so many commands before it answers. The
- * event's cost then differs several times over, and what is not part of it must not.
- */
-#define HITS_BATCHES	     10
-#define HITS_BATCH	     1000
-#define HITS_COMMANDS(batch) ((batch) % 2)
+#define HITS_BATCH 1000
+
+/* A batch is a case of the run file, with guest's and tool's numbers in its entries. */
+struct hits_batch {
+	const char *name;
+	unsigned int commands; /* that the tool sends before it answers */
+	void (*think)(void);   /* what else it does before it answers, or NULL */
+	void (*begin)(
+		void);	   /* just before the hits, with kvmi-lat attached, and just after them; */
+	void (*end)(void); /* or NULL */
+};
 
 /*
- * The program that is recorded: the cases are "batch 0" and so on, guest and tool tell their numbers
- * by the run file's entries. kvmi_event_bp_send as counted by perf goes to @path. It runs by itself,
+ * The program that is recorded. kvmi_event_bp_send as counted by perf goes to @path. It runs by itself,
  * too, for observers of another kind. Exit status.
  */
-int hits_main(const char *path, unsigned int batches);
+int hits_main(const char *path, const struct hits_batch *batches, unsigned int nr);
 
 #endif /* HITS_H */

@@ -2,65 +2,24 @@
 /* Nothing is lost and totals are right: guest, tool, perf and BPF count and time the same 10,000 hits. */
 #include "hits.h"
 #include "lab.h"
+#include "recorded.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define RUN_FILE  "/tmp/counts.json"
 #define PERF_FILE "/tmp/counts.perf"
-#define LOG_FILE  "/tmp/counts.log"
 
-#define HITS (HITS_BATCHES * HITS_BATCH)
+#define HITS_BATCHES 10
+#define HITS	     (HITS_BATCHES * HITS_BATCH)
 
-static void note_file(const char *path)
-{
-	char line[512];
-	FILE *f = fopen(path, "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		note("%s", line);
-	if (f)
-		fclose(f);
-}
-
-static void test_record(void)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
-	if (!pid) {
-		if (!freopen(LOG_FILE, "w", stdout) || dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
-			_exit(126);
-		execlp("kvmi-lat", "kvmi-lat", "record", "-o", RUN_FILE, "--",
-		       program_invocation_name, "hits", PERF_FILE, NULL);
-		_exit(127);
-	}
-	check_eq(waitpid(pid, &status, 0), pid);
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		note_file(LOG_FILE);
-		fail("kvmi-lat record ended with wait status %#x", status);
-	}
-}
-
-/* --- the run file --- */
-
-static json_t *run_file(void)
-{
-	json_error_t err;
-	json_t *run = json_load_file(RUN_FILE, 0, &err);
-
-	if (!run)
-		fail("%s: %s", RUN_FILE, err.text);
-	return run;
-}
+/*
+ * Batches that differ in what the tool does with an event: so many commands before it answers. The
+ * event's cost then differs several times over, and what is not part of it must not.
+ */
+#define HITS_COMMANDS(batch) ((batch) % 2)
 
 static const char *batch_name(unsigned int batch)
 {
@@ -70,13 +29,9 @@ static const char *batch_name(unsigned int batch)
 	return name;
 }
 
-static json_int_t integer(json_t *object, const char *key)
+static void test_record(void)
 {
-	json_t *value = json_object_get(object, key);
-
-	if (!json_is_integer(value))
-		fail("the run file has no number %s where one is expected", key);
-	return json_integer_value(value);
+	record("hits", PERF_FILE);
 }
 
 /* -1 where the kernel does not count them: that is 5.10. */
@@ -86,32 +41,11 @@ static json_int_t recursion_misses(json_t *run)
 	struct utsname kernel;
 
 	if (!json_is_null(json_object_get(counters, "recursion_misses")))
-		return integer(counters, "recursion_misses");
+		return recorded_integer(counters, "recursion_misses");
 	check_eq(uname(&kernel), 0);
 	if (strncmp(kernel.release, "5.10.", 5))
 		fail("recursion misses are unknown on %s, which counts them", kernel.release);
 	return -1;
-}
-
-static bool is(json_t *object, const char *key, const char *want)
-{
-	const char *got = json_string_value(json_object_get(object, key));
-
-	return got && !strcmp(got, want);
-}
-
-/* The record of a stage of the answered breakpoints of a case. */
-static json_t *stage(json_t *run, const char *name, const char *stage_name)
-{
-	json_t *s;
-	size_t i;
-
-	json_array_foreach(json_object_get(run, "stages"), i, s) {
-		if (is(s, "case", name) && is(s, "event", "breakpoint") &&
-		    is(s, "action", "retry") && is(s, "stage", stage_name))
-			return s;
-	}
-	fail("the run file has no stage %s of case %s", stage_name, name);
 }
 
 static json_t *entry(json_t *run, const char *name)
@@ -120,7 +54,7 @@ static json_t *entry(json_t *run, const char *name)
 	size_t i;
 
 	json_array_foreach(json_object_get(run, "entries"), i, e) {
-		if (is(e, "case", name))
+		if (recorded_is(e, "case", name))
 			return e;
 	}
 	fail("the run file has no entry of case %s", name);
@@ -131,8 +65,8 @@ static json_int_t counter_sum(json_t *run, const char *counter)
 	json_int_t sum = 0;
 
 	for (unsigned int i = 0; i < HITS_BATCHES; i++)
-		sum += integer(json_object_get(json_object_get(run, "counters"), batch_name(i)),
-			       counter);
+		sum += recorded_integer(
+			json_object_get(json_object_get(run, "counters"), batch_name(i)), counter);
 	return sum;
 }
 
@@ -150,12 +84,12 @@ static long long perf_count(void)
 static void test_nothing_lost(void)
 {
 	long long guest = 0, tool = 0, samples = 0, perf = perf_count();
-	json_t *run = run_file();
+	json_t *run = recorded();
 
 	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
-		guest += integer(entry(run, batch_name(i)), "hits");
-		tool += integer(entry(run, batch_name(i)), "events");
-		samples += integer(stage(run, batch_name(i), "total"), "count");
+		guest += recorded_integer(entry(run, batch_name(i)), "hits");
+		tool += recorded_integer(entry(run, batch_name(i)), "events");
+		samples += recorded_integer(recorded_stage(run, batch_name(i), "total"), "count");
 	}
 	note("%s: guest %lld, introspector %lld, kvmi_event_bp_send by perf %lld, by BPF %lld, BPF "
 	     "totals %lld; unpaired %lld, dropped %lld, recursion misses %lld",
@@ -174,7 +108,7 @@ static void test_nothing_lost(void)
 static void test_nothing_wrong(void)
 {
 	static const char *const counters[] = {"unpaired", "dropped", "map_full", "out_of_order"};
-	json_t *run = run_file(), *of_case;
+	json_t *run = recorded(), *of_case;
 	const char *name;
 
 	check_eq(json_object_size(json_object_get(run, "counters")) > HITS_BATCHES, true);
@@ -182,9 +116,9 @@ static void test_nothing_wrong(void)
 		if (!json_is_object(of_case))
 			continue;
 		for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-			if (integer(of_case, counters[i]))
+			if (recorded_integer(of_case, counters[i]))
 				fail("%s of case '%s': %lld", counters[i], name,
-				     (long long)integer(of_case, counters[i]));
+				     (long long)recorded_integer(of_case, counters[i]));
 	}
 	if (recursion_misses(run) > 0)
 		fail("recursion misses: %lld", (long long)recursion_misses(run));
@@ -195,21 +129,21 @@ static void test_sum_of_stages(void)
 {
 	static const char *const parts[] = {"dispatch", "build", "introspector",
 					    "commands", "wake",	 "act"};
-	json_t *run = run_file();
+	json_t *run = recorded();
 
 	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
-		json_t *total = stage(run, batch_name(i), "total");
+		json_t *total = recorded_stage(run, batch_name(i), "total");
 		json_int_t sum = 0;
 
 		for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++) {
-			json_t *part = stage(run, batch_name(i), parts[j]);
+			json_t *part = recorded_stage(run, batch_name(i), parts[j]);
 
-			check_eq(integer(part, "count"), integer(total, "count"));
-			sum += integer(part, "sum");
+			check_eq(recorded_integer(part, "count"), recorded_integer(total, "count"));
+			sum += recorded_integer(part, "sum");
 		}
-		if (sum != integer(total, "sum"))
+		if (sum != recorded_integer(total, "sum"))
 			fail("%s: total %lld ns, sum of its stages %lld ns", batch_name(i),
-			     (long long)integer(total, "sum"), (long long)sum);
+			     (long long)recorded_integer(total, "sum"), (long long)sum);
 	}
 }
 
@@ -239,7 +173,7 @@ static json_t *reported(void)
 {
 	json_error_t err;
 	json_t *report;
-	FILE *p = popen("kvmi-lat report --json " RUN_FILE, "r");
+	FILE *p = popen("kvmi-lat report --json " RECORDED_FILE, "r");
 
 	check(p != NULL);
 	report = json_loadf(p, 0, &err);
@@ -254,10 +188,11 @@ static json_t *reported_total(json_t *cases, const char *name)
 	size_t i, j;
 
 	json_array_foreach(cases, i, c) {
-		if (!is(c, "case", name))
+		if (!recorded_is(c, "case", name))
 			continue;
 		json_array_foreach(json_object_get(c, "stages"), j, s) {
-			if (is(s, "event", "breakpoint") && is(s, "stage", "total"))
+			if (recorded_is(s, "event", "breakpoint") &&
+			    recorded_is(s, "stage", "total"))
 				return s;
 		}
 	}
@@ -271,11 +206,11 @@ static json_t *reported_total(json_t *cases, const char *name)
 static void test_guest_clock(void)
 {
 	double rest[HITS_BATCHES], mean_rest = 0, mean_total = 0;
-	json_t *run = run_file(), *cases = reported();
+	json_t *run = recorded(), *cases = reported();
 
 	for (unsigned int i = 0; i < HITS_BATCHES; i++) {
 		json_t *percentiles = reported_total(cases, batch_name(i));
-		json_t *total = stage(run, batch_name(i), "total");
+		json_t *total = recorded_stage(run, batch_name(i), "total");
 		json_t *e = entry(run, batch_name(i));
 		double bpf = number(total, "sum") / number(total, "count");
 
@@ -299,6 +234,19 @@ static void test_guest_clock(void)
 			     batch_name(i), rest[i], mean_total, mean_rest);
 }
 
+static int hits(const char *path, unsigned int nr)
+{
+	struct hits_batch batches[HITS_BATCHES] = {};
+
+	if (nr > HITS_BATCHES)
+		nr = HITS_BATCHES;
+	for (unsigned int i = 0; i < nr; i++) {
+		batches[i].name = strdup(batch_name(i));
+		batches[i].commands = HITS_COMMANDS(i);
+	}
+	return hits_main(path, batches, nr);
+}
+
 int main(int argc, char **argv)
 {
 	const struct tap_test tests[] = {
@@ -312,7 +260,7 @@ int main(int argc, char **argv)
 
 	/* "hits PATH [BATCHES]" */
 	if (argc >= 3 && !strcmp(argv[1], "hits"))
-		return hits_main(argv[2], argc > 3 ? atoi(argv[3]) : HITS_BATCHES);
+		return hits(argv[2], argc > 3 ? atoi(argv[3]) : HITS_BATCHES);
 	tap_limit_s = 120;
 	return tap_main(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -54,6 +54,22 @@ for command in record report export compare attach detach; do
 	expect "$command without arguments" 2 "--help" "$kvmi_lat" $command
 	expect "$command with an unknown option" 2 "--help" "$kvmi_lat" $command --frobnicate
 done
+for command in top threshold; do
+	expect "$command --help" 0 "Example" "$kvmi_lat" $command --help
+	expect "$command with an unknown option" 2 "--help" "$kvmi_lat" $command --frobnicate
+done
+expect "top with an argument" 2 "takes no argument x" "$kvmi_lat" top x
+expect "top sorted by nothing there is" 2 "not sorted by colour" "$kvmi_lat" top --sort colour
+expect "top of no process" 2 "0 is no process id" "$kvmi_lat" top -p 0
+expect "top of a stage there is not" 2 "frobnicate" "$kvmi_lat" top --stage frobnicate
+expect "top in no time" 2 "1us is too short" "$kvmi_lat" top -i 1us
+expect "a time without unit" 2 "5 is no time" "$kvmi_lat" top -i 5
+expect "a time without end" 2 "infs is no time" "$kvmi_lat" top -i infs
+expect "a time that is none" 2 "-1s is no time" "$kvmi_lat" top --interval=-1s
+expect "a count that is none" 2 "-1 is no number" "$kvmi_lat" top --count=-1
+expect "threshold without one" 2 "how long is too long" "$kvmi_lat" threshold
+expect "threshold of a stage there is not" 2 "no stage kernel" "$kvmi_lat" threshold --over 1us --stage kernel
+expect "threshold and an action without --" 2 "stands behind --" "$kvmi_lat" threshold --over 1us true
 expect "report without a file" 2 "No such file" "$kvmi_lat" report nothing.json
 echo '{"schema":' >cut.json
 expect "report of a truncated file" 2 "cut.json: it ends too early" "$kvmi_lat" report cut.json

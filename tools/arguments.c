@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Values of options that several commands take. Each says itself what is wrong with one. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "log.h"
+
+bool parse_pid(const char *text, pid_t *pid)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (*end || value <= 0 || value > INT_MAX) {
+		log_error("%s is no process id", text);
+		return false;
+	}
+	*pid = value;
+	return true;
+}
+
+bool parse_number(const char *text, long most, long *number)
+{
+	char *end;
+
+	*number = strtol(text, &end, 10);
+	if (end == text || *end || *number < 0 || *number > most) {
+		log_error("%s is no number from 0 to %ld", text, most);
+		return false;
+	}
+	return true;
+}
+
+bool parse_duration(const char *text, uint64_t *ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+	char *end;
+	double value = strtod(text, &end);
+
+	for (size_t i = 0; end != text && i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].name))
+			continue;
+		value *= units[i].ns;
+		if (!(value >= 1 && value <= 86400e9))
+			break;
+		*ns = value;
+		return true;
+	}
+	log_error("%s is no time: a number with ns, us, ms or s behind it, 1ns to 86400s", text);
+	return false;
+}

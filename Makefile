@@ -55,6 +55,7 @@ HELP := \
 '                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
 '  make cost           what watching costs: kvmi-lat, the least that BPF can do, perf and ftrace; fails over the limits' \
 '                      COST_ARGS="--machine svm"; scripts/cost --help has the options' \
+'  make perf-check     kvmi-lat and perf count the same tracepoints: are the counts the same?' \
 '  make stress         tools killed at random points, 10000 times and more; STRESS="svm --cycles 100"' \
 '  make check-series   builds after each patch of the series, checkpatch.pl --strict on each; the whole as' \
 '                      modules and built in; sparse, W=1, kernel-doc' \
@@ -81,7 +82,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-deb check-debug check-selftests check-series cost host-check kernel kernels mutate overhead results stress
+.PHONY: bench check check-all check-deb check-debug check-selftests check-series cost host-check kernel kernels mutate overhead perf-check results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -133,6 +134,11 @@ cost:
 	$(Q)scripts/deps bench perf
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/cost $(COST_ARGS)
+
+perf-check:
+	$(Q)scripts/deps bench perf
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/perf-check $(PERF_CHECK_ARGS)
 
 stress:
 	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel

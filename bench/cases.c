@@ -401,6 +401,20 @@ int case_round(struct case_session *cs, uint64_t hits, struct stats *s, bool acc
 	return stats_add_stamps(s, cs->log, hits + 1) ? fail(-ENOMEM, "out of memory") : 0;
 }
 
+int case_cost(struct case_session *cs, uint64_t hits)
+{
+	int ret;
+
+	if (control("cost %s", cs->c->name))
+		return fail(-EIO, "%s", control_error());
+	ret = run_guest(cs, hits < cs->round ? hits : cs->round);
+	if (control("cost_end") && !ret)
+		return fail(-EIO, "%s", control_error());
+	if (cs->in)
+		cs->events = introspector_events(cs->in);
+	return ret;
+}
+
 uint64_t case_hits(const struct case_session *cs)
 {
 	return cs->counted_hits;

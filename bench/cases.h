@@ -68,6 +68,12 @@ int case_open(struct case_session **out, const struct bench_case *c, const struc
  */
 int case_round(struct case_session *cs, uint64_t hits, struct stats *s, bool account);
 
+/*
+ * One more round, which is in no account, for kvmi-lat's sake: it has the kernel count what its programs
+ * take meanwhile.
+ */
+int case_cost(struct case_session *cs, uint64_t hits);
+
 /* Of all rounds so far. Events: -1 for a case that has none. */
 uint64_t case_hits(const struct case_session *cs);
 int64_t case_events(const struct case_session *cs);

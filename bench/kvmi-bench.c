@@ -21,6 +21,9 @@
 #define MIN_HITS       10000
 #define MAX_HITS       5000000
 
+/* So many once more, to have what kvmi-lat's programs take counted by themselves. */
+#define COST_HITS 1000
+
 static const char help[] =
 	"Usage: kvmi-bench [OPTION]... [--benchmark_FLAG]...\n"
 	"       kvmi-bench vm --introspect unix:PATH [OPTION]...\n"
@@ -171,6 +174,10 @@ static void run_job(struct gbench_state *st, void *arg)
 		ok = false;
 	} else {
 		ok = run_rounds(st, j, cs, &s);
+		if (ok && attached(j) && !j->repetition && case_cost(cs, COST_HITS)) {
+			job_fail(st, j, case_error());
+			ok = false;
+		}
 		e = (struct entry){
 			.name = j->c->name,
 			.observer = j->observer,

@@ -9,7 +9,7 @@ KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report
 	export.o export_csv.o export_hgrm.o export_prometheus.o)
 KVMI_LAT_OBJS += $(addprefix build/tools/, compare.o compare_text.o compare_markdown.o \
 	compare_json.o comparison.o read_sides.o side.o likeness.o)
-KVMI_LAT_OBJS += $(addprefix build/tools/, arguments.o interval.o top.o top_screen.o threshold.o slow.o)
+KVMI_LAT_OBJS += $(addprefix build/tools/, arguments.o hook_cost.o interval.o top.o top_screen.o threshold.o slow.o)
 
 PROGS += build/tools/kvmi-lat
 
@@ -40,13 +40,13 @@ build/tests/unit/test_hist: tests/unit/test_hist.c tools/hist.c
 build/tests/unit/test_pairing: tests/unit/test_pairing.c
 build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 	tests/unit/sequences.c tests/unit/sequences.h
-build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c tools/vcpus.c \
+build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c tools/vcpus.c tools/hook_cost.c tools/hooks.c tools/log.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c tools/rank.c \
 	tools/runfile_check.c
 build/tests/unit/test_compare: tests/unit/test_compare.c $(addprefix tools/, comparison.c side.c \
-	summary.c vcpus.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
+	summary.c vcpus.c hook_cost.c hooks.c log.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
 	names.c rank.c whole_file.c)
-build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c vcpus.c \
+build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c vcpus.c hook_cost.c hooks.c log.c \
 	runfile_check.c measurement.c hist.c names.c rank.c whole_file.c) | build/tools/kvmi-lat
 build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c vcpus.c \
 	measurement.c hist.c names.c)

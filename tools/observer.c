@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "observer.h"
@@ -33,6 +34,7 @@ int observer_open(struct observer *o, struct run *run, const struct observer_opt
 
 	memset(o, 0, sizeof(*o));
 	o->run = run;
+	o->stats = -1;
 	hooks_init(&o->hooks);
 	o->skel = kvmi_lat__open();
 	if (!o->skel) {
@@ -123,8 +125,9 @@ static int begin(struct observer *o, const char *name, char *why, size_t size)
 	bool attached = o->attached;
 	int err;
 
-	if (o->open_case) {
-		snprintf(why, size, "case %s has not ended", o->open_case->name);
+	if (o->open_case || o->cost_case) {
+		snprintf(why, size, "case %s has not ended",
+			 (o->open_case ? o->open_case : o->cost_case)->name);
 		return -EBUSY;
 	}
 	if (!*name) {
@@ -168,6 +171,59 @@ static int end(struct observer *o, char *why, size_t size)
 	return err;
 }
 
+/*
+ * The kernel's statistics of BPF programs cost something themselves, and what they count in a round is no
+ * part of what is measured in others: such a round is never one that is measured.
+ */
+static int begin_cost(struct observer *o, const char *name, char *why, size_t size)
+{
+	int err = 0;
+
+	if (o->open_case || o->cost_case || !o->attached || !*name) {
+		snprintf(why, size, "cost needs a name, attached programs, and no other case");
+		return -EINVAL;
+	}
+	observer_detach(o);
+	o->cost_case = run_case(o->run, name);
+	o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (!o->cost_case)
+		err = -ENOMEM;
+	else if (o->stats < 0)
+		err = -errno;
+	else
+		err = hook_costs_read(&o->cost_before, &o->hooks);
+	if (observer_attach(o) && !err)
+		err = -EIO;
+	if (err)
+		snprintf(why, size, "cannot have the cost of case %s counted: %s", name,
+			 strerror(-err));
+	return err;
+}
+
+static int end_cost(struct observer *o, char *why, size_t size)
+{
+	struct hook_costs after;
+	int err;
+
+	if (!o->cost_case) {
+		snprintf(why, size, "no cost is being counted");
+		return -EINVAL;
+	}
+	observer_detach(o);
+	err = hook_costs_read(&after, &o->hooks);
+	if (!err)
+		hook_costs_add(&o->cost_case->costs, &o->cost_before, &after);
+	if (o->stats >= 0)
+		close(o->stats);
+	o->stats = -1;
+	o->cost_case = NULL;
+	if (observer_attach(o) && !err)
+		err = -EIO;
+	if (err)
+		snprintf(why, size, "cannot read what the programs took: %s", strerror(-err));
+	return err;
+}
+
 int observer_control(struct observer *o, const char *line, char *why, size_t size)
 {
 	if (!strcmp(line, "attach")) {
@@ -185,6 +241,10 @@ int observer_control(struct observer *o, const char *line, char *why, size_t siz
 		return begin(o, line + 6, why, size);
 	if (!strcmp(line, "end"))
 		return end(o, why, size);
+	if (!strncmp(line, "cost ", 5))
+		return begin_cost(o, line + 5, why, size);
+	if (!strcmp(line, "cost_end"))
+		return end_cost(o, why, size);
 	snprintf(why, size, "unknown command %.60s", line);
 	return -EINVAL;
 }
@@ -195,6 +255,8 @@ int observer_finish(struct observer *o)
 	int err = 0;
 
 	observer_detach(o);
+	if (o->cost_case && o->stats >= 0)
+		close(o->stats);
 	if (!o->cases_seen) {
 		o->open_case = run_case(o->run, "");
 		if (!o->open_case)

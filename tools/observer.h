@@ -17,6 +17,9 @@ struct observer {
 	struct run *run;
 	struct run_case *open_case; /* between begin and end */
 	bool cases_seen;
+	struct run_case *cost_case; /* between cost and cost_end */
+	struct hook_costs cost_before;
+	int stats; /* BPF statistics are on as long as it is open */
 };
 
 /* What to observe. Nothing set: the VMs of all processes. */
@@ -46,7 +49,8 @@ int observer_cpus(const struct observer *o);
 void observer_rearm(struct observer *o);
 
 /*
- * One line of the control protocol: "attach", "detach", "begin NAME" or "end". 0, or a negative
+ * One line of the control protocol: "attach", "detach", "begin NAME" or "end"; "cost NAME" or "cost_end",
+ * between which the kernel counts what the programs take. 0, or a negative
  * errno with a sentence for the other side in why.
  */
 int observer_control(struct observer *o, const char *line, char *why, size_t size);

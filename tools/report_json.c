@@ -115,11 +115,13 @@ static json_t *case_json(const struct case_summary *c, const struct filter *filt
 					      number(c->remainder.at_min), "spread",
 					      number(c->remainder.spread)));
 	if (c->m) {
-		json_t *vcpus = json_array();
+		json_t *vcpus = json_array(), *costs = json_array();
 
 		json_object_set_new(object, "stages", stages_json(c->m, filter));
 		vcpus_to_json(c->vcpus, c->name, vcpus);
 		json_object_set_new(object, "vcpus", vcpus);
+		hook_costs_to_json(c->costs, c->name, costs);
+		json_object_set_new(object, "hooks", costs);
 		json_object_set_new(object, "counters", counters_json(c->m));
 	}
 	return object;

@@ -260,6 +260,28 @@ static void print_vcpus(const struct case_summary *c, const char *unit)
 	}
 }
 
+/* In a pass of its own: it says what disturbs the others, and disturbs more itself. */
+static void print_costs(const struct case_summary *c, const char *unit)
+{
+	uint64_t time = 0;
+
+	if (!c->costs->nr)
+		return;
+	printf("\n%s%sthe programs' own time, of another pass, with the kernel's clock around each, %s\n"
+	       "  %-18s %-20s %9s %10s\n",
+	       c->name, *c->name ? ": " : "", unit, "program", "tracepoint", "runs", "mean");
+	for (unsigned int i = 0; i < c->costs->nr; i++) {
+		const struct hook_cost *h = &c->costs->list[i];
+
+		printf("  %-18s %-20s %9llu", h->program, h->tracepoint,
+		       (unsigned long long)h->runs);
+		print_value((double)h->time / h->runs);
+		putchar('\n');
+		time += h->time;
+	}
+	printf("  together %llu\n", (unsigned long long)time);
+}
+
 static void print_remainder(const struct case_summary *c)
 {
 	const struct remainder *r = &c->remainder;
@@ -332,6 +354,7 @@ static void print_case(const struct case_summary *c, const struct report_options
 	if (filter_is_by_class(&options->filter))
 		return;
 	print_vcpus(c, unit);
+	print_costs(c, unit);
 	print_remainder(c);
 	print_counters(c);
 }

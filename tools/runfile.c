@@ -100,6 +100,7 @@ static json_t *counters_json(const struct measurement *m)
 static json_t *run_json(const struct run *run)
 {
 	json_t *stages = json_array(), *counters = json_object(), *vcpus = json_array();
+	json_t *costs = json_array();
 
 	for (unsigned int i = 0; i < run->nr_cases; i++) {
 		const struct run_case *c = &run->cases[i];
@@ -111,16 +112,17 @@ static json_t *run_json(const struct run *run)
 		}
 		json_object_set_new(counters, c->name, counters_json(c->m));
 		vcpus_to_json(&c->vcpus, c->name, vcpus);
+		hook_costs_to_json(&c->costs, c->name, costs);
 	}
 	json_object_set_new(counters, "recursion_misses",
 			    run->recursion_misses < 0 ? json_null()
 						      : json_integer(run->recursion_misses));
-	return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o,s:o,s:o,s:{s:s,s:i,s:i,s:i}}", "schema",
+	return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o,s:o,s:o,s:o,s:{s:s,s:i,s:i,s:i}}", "schema",
 			 RUN_SCHEMA, "fingerprint", run->fingerprint, "command", run->command,
 			 "kvmi_tracepoints", run->has_events, "entries", run->entries, "stages",
-			 stages, "vcpus", vcpus, "counters", counters, "histogram", "kind",
-			 "log-linear", "sub_buckets", HIST_SUB_BUCKETS, "max_bits", HIST_MAX_BITS,
-			 "buckets", HIST_NR_BUCKETS);
+			 stages, "vcpus", vcpus, "hooks", costs, "counters", counters, "histogram",
+			 "kind", "log-linear", "sub_buckets", HIST_SUB_BUCKETS, "max_bits",
+			 HIST_MAX_BITS, "buckets", HIST_NR_BUCKETS);
 }
 
 /* One line per element, so that a person and diff can find their way about. */
@@ -319,6 +321,29 @@ static int read_vcpus(struct reader *r, struct run *run, const json_t *vcpus)
 	return 0;
 }
 
+/* Only a command that asks for such a pass has any. */
+static int read_costs(struct reader *r, struct run *run, const json_t *costs)
+{
+	struct run_case *c;
+	const char *name;
+	json_t *cost;
+	size_t i;
+
+	json_array_foreach(costs, i, cost) {
+		name = json_string_value(json_object_get(cost, "case"));
+		if (!name)
+			return wrong(r, "hook %zu names no case", i);
+		c = run_case(run, name);
+		if (!c)
+			return -ENOMEM;
+		if (run->nr_cases > RUN_MOST_CASES)
+			return wrong(r, "it has more than %d cases", RUN_MOST_CASES);
+		if (hook_costs_add_json(&c->costs, cost))
+			return wrong(r, "hook %zu of case \"%s\" is not described as one", i, name);
+	}
+	return 0;
+}
+
 static int take(struct reader *r, const json_t *root, const char *key, json_type type, json_t **to)
 {
 	json_t *value = json_object_get(root, key);
@@ -351,6 +376,7 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 	if (check_strings(run->fingerprint, r->why, r->size) ||
 	    check_strings(run->entries, r->why, r->size) ||
 	    check_strings(stages, r->why, r->size) ||
+	    check_strings(json_object_get(root, "hooks"), r->why, r->size) ||
 	    check_strings(json_object_get(root, "counters"), r->why, r->size) ||
 	    check_entries(run->entries, r->why, r->size))
 		return -EINVAL;
@@ -367,6 +393,8 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 			return err;
 	}
 	err = read_vcpus(r, run, json_object_get(root, "vcpus"));
+	if (!err)
+		err = read_costs(r, run, json_object_get(root, "hooks"));
 	if (err)
 		return err;
 	return read_counters(r, run, json_object_get(root, "counters"));

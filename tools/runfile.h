@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "hook_cost.h"
 #include "measurement.h"
 #include "vcpus.h"
 
@@ -14,6 +15,7 @@ struct run_case {
 	char *name; /* "": the whole command */
 	struct measurement *m;
 	struct vcpus vcpus;
+	struct hook_costs costs; /* of a pass of its own */
 };
 
 struct run {

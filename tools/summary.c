@@ -186,6 +186,7 @@ static void summarize_case(const struct run *run, const json_t *entries, struct 
 		if (!strcmp(run->cases[i].name, c->name)) {
 			c->m = run->cases[i].m;
 			c->vcpus = &run->cases[i].vcpus;
+			c->costs = &run->cases[i].costs;
 		}
 	}
 	if (!c->m)

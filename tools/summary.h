@@ -36,7 +36,8 @@ struct case_summary {
 	double cost_share;
 	const struct measurement *m; /* NULL: BPF saw nothing of it */
 	const struct vcpus *vcpus;   /* the same by vCPU */
-	int main_class;		     /* total of what the case is about, -1 if there is none */
+	const struct hook_costs *costs;
+	int main_class; /* total of what the case is about, -1 if there is none */
 	bool has_remainder;
 	struct remainder remainder;
 };

@@ -193,6 +193,16 @@ answers()
 }
 expect "control protocol" 0 "ack|ack|ack|ack|error case a has not ended|ack|error no case has begun|\
 ack|ack|ack|ack|error begin needs a name|error unknown command frobnicate|ack|ack|" answers
+costs()
+{
+	"$kvmi_lat" record -o cost.json -- ./speaker "cost a" "begin a" "cost b" cost_end "cost_end" "begin a" "cost a" \
+		end "cost " detach "cost a" >answers 2>err || return
+	tr '\n' '|' <answers
+}
+expect "the programs' own cost" 0 "ack|error case a has not ended|error cost needs a name, attached programs, and no \
+other case|ack|error no cost is being counted|ack|error cost needs a name, attached programs, and no other case|ack|error \
+cost needs a name, attached programs, and no other case|ack|error cost needs a name" costs
+expect "which nobody had" 0 '"hooks":[]' cat cost.json
 expect "entries go into the run file unchanged" 0 '{"case":"b","skipped":"because"}' cat run.json
 expect "cases go into the run file" 0 '"counters":{"a":{"exits":' cat run.json
 expect "a case left open is in the run file" 0 '"b":{"exits":' cat run.json

@@ -97,6 +97,11 @@ static void fill(struct run *run)
 	c = run_case(run, "int3");
 	add_vcpu(c, 3, 11, 100);
 	add_vcpu(c, -1, 12, 200);
+	c->costs = (struct hook_costs){
+		.list = {{"lat_kvm_exit", "kvm_exit", 1000, 123456},
+			 {"lat_kvm_entry", "kvm_entry", 1001, 0}},
+		.nr = 2,
+	};
 }
 
 static void test_round_trip(void **state)
@@ -119,6 +124,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(back.cases[0].vcpus.nr, 2);
 	assert_memory_equal(back.cases[0].vcpus.list, run.cases[0].vcpus.list,
 			    2 * sizeof(struct vcpu));
+	assert_memory_equal(&back.cases[0].costs, &run.cases[0].costs, sizeof(run.cases[0].costs));
+	assert_int_equal(back.cases[1].costs.nr, 0);
 	assert_int_equal(measurement_unpaired(back.cases[0].m), 3);
 	assert_int_equal(measurement_dropped(back.cases[0].m), 1);
 	assert_int_equal(measurement_unaccounted(back.cases[0].m), 0);
@@ -139,6 +146,7 @@ static void test_earlier_version(void **state)
 	root = json_load_file(path, 0, NULL);
 	counters = json_object_get(json_object_get(root, "counters"), "int3");
 	assert_int_equal(json_object_del(root, "vcpus"), 0);
+	assert_int_equal(json_object_del(root, "hooks"), 0);
 	assert_int_equal(json_object_del(counters, "left_kernel"), 0);
 	assert_int_equal(json_object_del(counters, "vcpu_replaced"), 0);
 	assert_int_equal(json_dump_file(root, path, 0), 0);
@@ -148,6 +156,40 @@ static void test_earlier_version(void **state)
 	assert_memory_equal(back.cases[0].m, run.cases[0].m, sizeof(*run.cases[0].m));
 	run_free(&run);
 	run_free(&back);
+}
+
+static void test_bad_costs(void **state)
+{
+	struct hook_costs costs = {};
+	json_t *object = json_pack("{s:s,s:s,s:i,s:i}", "program", "p", "tracepoint", "t", "runs",
+				   2, "time", 9);
+
+	(void)state;
+	assert_int_equal(hook_costs_add_json(&costs, object), 0);
+	/* twice */
+	assert_int_equal(hook_costs_add_json(&costs, object), -EINVAL);
+	json_object_set_new(object, "program", json_string("q"));
+	json_object_set_new(object, "runs", json_integer(0));
+	assert_int_equal(hook_costs_add_json(&costs, object), -EINVAL);
+	json_object_set_new(object, "runs", json_integer(1));
+	json_object_set_new(object, "time", json_integer(-1));
+	assert_int_equal(hook_costs_add_json(&costs, object), -EINVAL);
+	json_object_set_new(object, "time", json_integer(0));
+	json_object_set_new(object, "tracepoint",
+			    json_string("a_name_that_no_tracepoint_has_as_it_is_too_long"));
+	assert_int_equal(hook_costs_add_json(&costs, object), -EINVAL);
+	assert_int_equal(costs.list[0].runs, 2);
+	json_object_set_new(object, "tracepoint", json_string("t"));
+	/* More than there are programs. */
+	for (int i = 0; i < NR_HOOKS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		json_object_set_new(object, "program", json_string(name));
+		assert_int_equal(hook_costs_add_json(&costs, object),
+				 i < NR_HOOKS - 1 ? 0 : -EINVAL);
+	}
+	json_decref(object);
 }
 
 /* Begun and ended twice: the same vCPU is there once, with both times added. */
@@ -489,6 +531,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_earlier_version),
+		cmocka_unit_test(test_bad_costs),
 		cmocka_unit_test(test_vcpus_add_up),
 		cmocka_unit_test(test_class_names_are_unique),
 		cmocka_unit_test(test_every_truncation),

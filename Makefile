@@ -67,6 +67,8 @@ HELP := \
 '  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
 '  make host-check     what stands between this machine, as it is booted, and make bench on it' \
 '  make results        measures and draws anew what results/ and the README show, on all kernels; KERNELS="6.12"' \
+'  make report         results/ as one HTML page, kvmi-lat.html; REPORT_ARGS="--out FILE RUN.json..." of other runs' \
+'  make check-page     that page in a headless Chromium' \
 '  make install        kvmi-lat, kvmi-trace, kvmi-bench, manuals, completion below PREFIX (/usr/local)' \
 '  make clean          removes build/; scripts/kernel clean empties the cache of kernels' \
 '' \
@@ -82,7 +84,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-deb check-debug check-selftests check-series cost host-check kernel kernels mutate overhead perf-check results stress
+.PHONY: bench check check-all check-deb check-debug check-page check-selftests check-series cost host-check kernel kernels mutate overhead perf-check report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -157,6 +159,16 @@ kernels: KERNELS ?= $(ALL_KERNELS)
 kernels:
 	$(Q)scripts/deps kernel
 	$(Q)failed=0; for v in $(KERNELS); do scripts/kernel build $$v || [ $$? -eq 77 ] || failed=1; done; exit $$failed
+
+report:
+	$(Q)scripts/deps build plot
+	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat
+	$(Q)scripts/report $(or $(REPORT_ARGS),results/*-seed*.json)
+
+check-page:
+	$(Q)scripts/deps build plot page
+	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat
+	$(Q)tests/page
 
 results:
 	$(Q)scripts/deps bench

@@ -53,6 +53,8 @@ HELP := \
 '                      CHECK="vmx-smp" on other machines than vmx and svm' \
 '  make overhead       what introspection costs VMs that have nothing to do with it, against the stock kernel' \
 '                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
+'  make drift          whether a change of the series makes an exit or an event longer: the kernel with it against' \
+'                      the one before; DRIFT_ARGS="HEAD~3"; scripts/drift --help has the options' \
 '  make cost           what watching costs: kvmi-lat, the least that BPF can do, perf and ftrace; fails over the limits' \
 '                      COST_ARGS="--machine svm"; scripts/cost --help has the options' \
 '  make perf-check     kvmi-lat and perf count the same tracepoints: are the counts the same?' \
@@ -84,7 +86,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-deb check-debug check-page check-selftests check-series cost host-check kernel kernels mutate overhead perf-check report results stress
+.PHONY: bench check check-all check-deb check-debug check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -131,6 +133,11 @@ overhead:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
 	$(Q)scripts/overhead $(OVERHEAD_ARGS)
+
+drift:
+	$(Q)scripts/deps bench
+	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)scripts/drift $(DRIFT_ARGS)
 
 cost:
 	$(Q)scripts/deps bench perf

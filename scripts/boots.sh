@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=sh disable=SC2154
-# Many boots of the lab, some at a time, for the scripts that measure by them: what overhead and cost share.
+# Many boots of the lab, some at a time, for the scripts that measure by them: what overhead, drift and cost share.
 
 # Sourced after common.sh by a script that has $job, what it is called; boot NAME, which leaves $tmp/NAME.log; and
 # fail MESSAGE. It has made $tmp, and its EXIT trap is clean_up.

@@ -12,7 +12,8 @@ lines()
 
 table()	# LIMIT JSON
 {
-	run awk -F '\t' -v limit="$1" -v json="$2" -f "$root/scripts/overhead.d/table.awk" "$tmp/lines"
+	run awk -F '\t' -v job=overhead -v limit="$1" -v json="$2" -v what=instructions -v columns='stock|off|hooked' \
+		-f "$root/scripts/boots.d/table.awk" "$tmp/lines"
 }
 
 lines <<'L'
@@ -71,6 +72,16 @@ run "$root/scripts/overhead" --machine arm
 check "overhead: an unknown machine" both "status_is 1" 'err_has arm'
 run "$root/scripts/overhead" --limit 1.2.3
 check "overhead: a limit that is no number" both "status_is 1" 'err_has 1.2.3'
+run "$root/scripts/drift" --limit 1.2.3
+check "drift: a limit that is no number" both "status_is 1" 'err_has 1.2.3'
+run "$root/scripts/drift" --linux 2.4
+check "drift: a kernel without a series" both "status_is 1" 'err_has 2.4'
+run "$root/scripts/drift" nonsense
+check "drift: a commit there is not" both "status_is 1" 'err_has commit'
+cp -R "$root/scripts" "$root/kernel-patches" "$tmp/" && git -C "$tmp" init -q && git -C "$tmp" add scripts kernel-patches &&
+	git -C "$tmp" -c user.name=x -c user.email=x commit -qm one && git -C "$tmp" -c user.name=x -c user.email=x commit -q --allow-empty -m two
+run "$tmp/scripts/drift"
+check "drift: a series that has not changed" both "status_is 0" 'err_has nothing'
 run "$root/tests/stress" --cycles no
 check "stress: cycles that are no number" both "status_is 2" 'err_has cycles'
 run "$root/tests/stress" vax

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/overhead, or its JSON; fails if a case is over the limit or the seeds disagree.
+# The table of scripts/overhead and scripts/drift, or its JSON; fails if a case is over the limit or the seeds disagree.
 # Input: lines of machine, case, state, seed, mean. The first state is what the others are compared with.
+# Variables: job, limit (%), json (yes or no), what the figures are, columns by state, separated by "|".
 
 function mean(key,	i, v, n, sum)
 {
@@ -24,7 +25,7 @@ function spread(key,	i, v, n, m, far, off)
 
 function figure(m, c,	s, key, base, percent, mark, line)
 {
-	line = sprintf("%-10s", c)
+	line = sprintf("%-18s", c)
 	base = mean(m SUBSEP c SUBSEP states[1])
 	for (s = 1; s <= nr_states; s++) {
 		key = m SUBSEP c SUBSEP states[s]
@@ -72,25 +73,28 @@ END {
 		exit 1
 	title["vmx"] = "Intel (VMX)"
 	title["svm"] = "AMD (SVM)"
+	nr_columns = split(columns, column, "|")
 	for (seed in seeds)
 		nr_seeds++
 	for (m = 1; m <= nr_machines; m++) {
-		text = text sprintf("%s%s: instructions per exit, from hit to hit in a guest that is not introspected\n", m > 1 ? "\n" : "", title[machines[m]])
-		text = text sprintf("%-10s %10s %21s %21s %21s\n", "case", "stock", "introspection=0  ", "=1, none hooked  ", "=1, another hooked  ")
+		text = text sprintf("%s%s: %s\n%-18s %10s", m > 1 ? "\n" : "", title[machines[m]], what, "case", column[1])
+		for (s = 2; s <= nr_columns; s++)
+			text = text sprintf(" %21s", column[s] "  ")
+		text = text "\n"
 		for (c = 1; c <= nr_cases; c++)
 			text = text figure(machines[m], cases[c]) "\n"
 	}
 	if (json == "yes") {
 		printf "{\"limit_percent\":%s,\"seeds\":%d,\"figures\":[%s]}\n", limit, nr_seeds, objects
 	} else {
-		printf "%s\nmost over stock: %.3f %%, limit %s %%", text, worst, limit
+		printf "%s\nmost over %s: %.3f %%, limit %s %%", text, column[1], worst, limit
 		if (over)
 			printf "; beyond it: %d", over
 		printf "\nmeans of %d boots with different seeds, which are at most %.4f %% off their mean\n", nr_seeds, farthest
 	}
 	if (incomplete)
-		print "kvmi-lat: overhead: not every boot has every case" >"/dev/stderr"
+		print "kvmi-lat: " job ": not every boot has every case" >"/dev/stderr"
 	if (farthest > limit / 2)
-		print "kvmi-lat: overhead: the boots differ too much for this limit" >"/dev/stderr"
+		print "kvmi-lat: " job ": the boots differ too much for this limit" >"/dev/stderr"
 	exit (over || incomplete || farthest > limit / 2)
 }

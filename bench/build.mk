@@ -10,8 +10,8 @@ $(LIBVMM): $(LIBVMM_OBJS)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench cases control entries gbench introspector \
-	other stats guests/cpuid guests/hypercall guests/int3 guests/npt_fault guests/pio_out \
+KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench answers cases control entries gbench introspector \
+	other stats guests/cpuid guests/hypercall guests/hypercall_event guests/int3 guests/int3_handled guests/npt_fault guests/pio_out \
 	vm offer guests/demo)
 
 PROGS += build/bench/kvmi-bench

@@ -22,10 +22,12 @@
 
 VMM_DECLARE_GUEST(cpuid);
 VMM_DECLARE_GUEST(hypercall);
+VMM_DECLARE_GUEST(hypercall_event);
 VMM_DECLARE_GUEST(int3);
+VMM_DECLARE_GUEST(int3_handled);
 VMM_DECLARE_GUEST(npt_fault);
 VMM_DECLARE_GUEST(pio_out);
-extern const char guest_int3_bp[];
+extern const char guest_int3_bp[], guest_int3_handled_handler[];
 
 /* --- the cases --- */
 
@@ -99,7 +101,69 @@ static const struct bench_case table[] = {
 		.lab_hits = 10000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
-		.introspected = true,
+		.answer = &answer_retry,
+	},
+	{
+		.name = "int3_guest",
+		.what = "int3 to the guest's own handler, without an exit: what all of the others come on top of",
+		.lab_hits = 400000,
+		.guest = GUEST(int3_handled),
+		.bp_handler = guest_int3_handled_handler,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_pipelined",
+		.what = "as int3_event_retry, SET_REGISTERS and RETRY in one write",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_pipelined,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_continue",
+		.what = "int3 as an event, answered CONTINUE: the guest takes the #BP",
+		.lab_hits = 10000,
+		.guest = GUEST(int3_handled),
+		.bp_handler = guest_int3_handled_handler,
+		.needs_bp = true,
+		.answer = &answer_continue,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_registers",
+		.what = "as int3_event_retry, after GET_REGISTERS",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_registers,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_msrs",
+		.what = "as int3_event_retry, after GET_REGISTERS with 16 MSRs",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_registers_msrs,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_restore",
+		.what = "as int3_event_retry, after WRITE_PHYSICAL of the original byte and of int3 again",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_restore,
+		.extra = true,
+	},
+	{
+		.name = "hypercall_event",
+		.what = "VMCALL or VMMCALL as KVMI_EVENT_HYPERCALL, answered CONTINUE",
+		.lab_hits = 10000,
+		.guest = GUEST(hypercall_event),
+		.answer = &answer_hypercall,
+		.extra = true,
 	},
 };
 
@@ -168,11 +232,11 @@ const char *case_skip_reason(const struct bench_case *c)
 	if (bp == VMM_PROBE_NO_KVM || (c->needs_bp && bp != VMM_PROBE_OK))
 		return why_bp;
 
-	if (c->introspected && !asked_kvmi) {
+	if (c->answer && !asked_kvmi) {
 		have_kvmi = case_have_kvmi(&why_kvmi);
 		asked_kvmi = true;
 	}
-	return c->introspected && !have_kvmi ? why_kvmi : NULL;
+	return c->answer && !have_kvmi ? why_kvmi : NULL;
 }
 
 /* --- sessions --- */
@@ -293,8 +357,9 @@ static int set_up(struct case_session *cs, const struct case_cpus *cpus)
 	ret = vmm_pin(cpus->vcpu);
 	if (ret)
 		return vmm_fail(ret);
-	if (c->introspected) {
-		ret = introspector_start(&cs->in, cpus->introspector, &sock, INTROSPECTOR_LIMIT_S);
+	if (c->answer) {
+		ret = introspector_start(&cs->in, c->answer, cpus->introspector, &sock,
+					 INTROSPECTOR_LIMIT_S);
 		if (ret)
 			return fail(ret, "%s", introspector_error(NULL));
 	}
@@ -304,6 +369,8 @@ static int set_up(struct case_session *cs, const struct case_cpus *cpus)
 		ret = vmm_add_pages(cs->vm, c->pages);
 	if (!ret)
 		ret = vmm_load(cs->vm, &c->guest);
+	if (!ret && c->bp_handler)
+		ret = vmm_set_handler(cs->vm, 3, vmm_label(&c->guest, c->bp_handler));
 	if (ret) {
 		ret = vmm_fail(ret);
 		goto out;
@@ -325,7 +392,7 @@ static int set_up(struct case_session *cs, const struct case_cpus *cpus)
 			goto out;
 		}
 	}
-	if (c->introspected)
+	if (c->answer)
 		ret = hook(cs, sock);
 out:
 	if (sock >= 0)

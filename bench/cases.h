@@ -3,6 +3,7 @@
 #ifndef CASES_H
 #define CASES_H
 
+#include "answers.h"
 #include "stats.h"
 #include "vmm.h"
 
@@ -14,11 +15,12 @@
  * @name: as in reports and run files
  * @what: one line for --list
  * @lab_hits: hits of a measurement in the lab, where counts are fixed: 50 ms and more
- * @extra: measured only if all cases are asked for
+ * @extra: measured only if all cases are asked for, or some by a filter
  * @pages: the guest touches one page per hit, of so many, which are not mapped then; 0 it does not
  * @needs_bp: #BP exits must arrive on this machine
  * @guest_debug: KVM_GUESTDBG_* the VMM sets, 0 none
- * @introspected: an introspector is hooked and answers breakpoint events
+ * @bp_handler: label of what takes the guest's #BP; NULL: nobody expects one
+ * @answer: an introspector is hooked and answers events so; NULL: there is none
  * @ops: how the VMM handles the exits
  */
 struct bench_case {
@@ -30,7 +32,8 @@ struct bench_case {
 	size_t pages;
 	bool needs_bp;
 	uint32_t guest_debug;
-	bool introspected;
+	const char *bp_handler;
+	const struct answer *answer;
 	struct vmm_ops ops;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The introspector process: for each breakpoint moves RIP on by insn_len and answers RETRY. */
+/* The introspector process: counts events and answers them. */
 #include "introspector.h"
 
 #include "kvmi_client.h"
@@ -49,17 +49,7 @@ static int child_error(struct shared *sh, const char *fmt, ...)
 	return 1;
 }
 
-static int answer_breakpoint(struct kvmi_client *c, const struct kvmi_event_msg *ev)
-{
-	struct kvm_regs regs = ev->common.arch.regs;
-	int ret;
-
-	regs.rip += ev->breakpoint.insn_len;
-	ret = kvmi_vcpu_set_registers(c, ev->common.vcpu, &regs);
-	return ret ? ret : kvmi_reply_event(c, ev, KVMI_EVENT_ACTION_RETRY);
-}
-
-static int answer_events(struct kvmi_client *c, struct shared *sh)
+static int answer_events(struct kvmi_client *c, struct shared *sh, const struct answer *answer)
 {
 	struct kvmi_event_msg ev;
 
@@ -70,21 +60,21 @@ static int answer_events(struct kvmi_client *c, struct shared *sh)
 			return 0; /* unhooked: the normal end */
 		if (ret)
 			return child_error(sh, "receiving an event: %s", kvmi_strerror(ret));
-		if (ev.common.event != KVMI_EVENT_BREAKPOINT)
+		if (ev.common.event != answer->event)
 			return child_error(sh, "event %u came, which was not asked for",
 					   ev.common.event);
-		if (!ev.breakpoint.insn_len)
+		if (ev.common.event == KVMI_EVENT_BREAKPOINT && !ev.breakpoint.insn_len)
 			return child_error(sh, "a breakpoint event with instruction length 0 came");
 
 		atomic_fetch_add(&sh->events, 1);
-		ret = answer_breakpoint(c, &ev);
+		ret = answer->give(c, &ev);
 		if (ret)
 			return child_error(sh, "answering event %u: %s", ev.hdr.seq,
 					   kvmi_strerror(ret));
 	}
 }
 
-static int child_main(struct shared *sh, int ctl, int sock, int cpu)
+static int child_main(struct shared *sh, const struct answer *answer, int ctl, int sock, int cpu)
 {
 	struct kvmi_client *c;
 	uint32_t version;
@@ -103,19 +93,20 @@ static int child_main(struct shared *sh, int ctl, int sock, int cpu)
 	ret = kvmi_get_version(c, &version);
 	if (ret)
 		return child_error(sh, "GET_VERSION: %s", kvmi_strerror(ret));
-	ret = kvmi_vcpu_control_events(c, 0, KVMI_EVENT_BREAKPOINT, true);
+	ret = kvmi_vcpu_control_events(c, 0, answer->event, true);
 	if (ret)
-		return child_error(sh, "switching the breakpoint event on: %s", kvmi_strerror(ret));
+		return child_error(sh, "switching the event on: %s", kvmi_strerror(ret));
 	if (write(ctl, "r", 1) != 1)
 		return child_error(sh, "the benchmark is gone");
 
-	ret = answer_events(c, sh);
+	ret = answer_events(c, sh, answer);
 	kvmi_client_free(c);
 	return ret;
 }
 
 /* Never returns. Keeps nothing but the two sockets and the standard streams. */
-static void child(struct shared *sh, int ctl, int sock, int cpu, unsigned int limit_s, pid_t parent)
+static void child(struct shared *sh, const struct answer *answer, int ctl, int sock, int cpu,
+		  unsigned int limit_s, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -128,7 +119,7 @@ static void child(struct shared *sh, int ctl, int sock, int cpu, unsigned int li
 	if (ctl < 0 || sock < 0 || dup2(ctl, 3) < 0 || dup2(sock, 4) < 0)
 		_exit(child_error(sh, "dup2: %s", strerror(errno)));
 	close_range(5, ~0U, 0);
-	_exit(child_main(sh, 3, 4, cpu));
+	_exit(child_main(sh, answer, 3, 4, cpu));
 }
 
 /* --- the parent --- */
@@ -139,7 +130,8 @@ static int start_failed(const char *what, int err)
 	return -err;
 }
 
-int introspector_start(struct introspector **out, int cpu, int *sock, unsigned int limit_s)
+int introspector_start(struct introspector **out, const struct answer *answer, int cpu, int *sock,
+		       unsigned int limit_s)
 {
 	int ctl[2] = {-1, -1}, sv[2] = {-1, -1}, ret;
 	struct introspector *in = calloc(1, sizeof(*in));
@@ -167,7 +159,7 @@ int introspector_start(struct introspector **out, int cpu, int *sock, unsigned i
 		goto close_all;
 	}
 	if (!in->pid)
-		child(in->shared, ctl[1], sv[1], cpu, limit_s, parent);
+		child(in->shared, answer, ctl[1], sv[1], cpu, limit_s, parent);
 
 	close(ctl[1]);
 	close(sv[1]);

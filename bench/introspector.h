@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The introspector of the event cases: a process of its own that answers breakpoint events. */
+/* The introspector of the event cases: a process of its own that answers events. */
 #ifndef INTROSPECTOR_H
 #define INTROSPECTOR_H
+
+#include "answers.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -11,6 +13,7 @@ struct introspector;
 /**
  * introspector_start() - fork it, waiting to be told that the VM is hooked
  * @out: free it with introspector_stop()
+ * @answer: to what event, and how; must stay where it is
  * @cpu: the CPU to bind it to
  * @sock: out: the end of the socket for the VM, to be closed by the caller once it is hooked
  * @limit_s: it ends by itself after so many seconds; nothing else can free a vCPU from waiting for it
@@ -18,7 +21,8 @@ struct introspector;
  * Must be called before the VM is created, so that the child holds no part of it, and while the process
  * has one thread. Negative errno; introspector_error(NULL) then says more.
  */
-int introspector_start(struct introspector **out, int cpu, int *sock, unsigned int limit_s);
+int introspector_start(struct introspector **out, const struct answer *answer, int cpu, int *sock,
+		       unsigned int limit_s);
 
 /* The VM is hooked: it may switch the event on for vCPU 0. */
 int introspector_go(struct introspector *in);

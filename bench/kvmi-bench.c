@@ -40,8 +40,8 @@ static const char help[] =
 	"      --sched=other|fifo    scheduling policy of vCPU and introspector (default: fifo in the\n"
 	"                            Bochs lab, where the order of wake-ups on its one CPU would\n"
 	"                            otherwise depend on what ran before; other elsewhere)\n"
-	"      --all                 also measure what concerns KVM rather than breakpoints: hypercall,\n"
-	"                            npt_fault, pio_out\n"
+	"      --all                 also measure what concerns KVM rather than breakpoints, and other\n"
+	"                            ways of answering an event; --list has them. A filter reaches all\n"
 	"      --other-hooked        meanwhile, have another VM hooked in another process, with the\n"
 	"                            breakpoint event switched on\n"
 	"      --list                list the cases, and which of them can run here\n"
@@ -71,6 +71,7 @@ static struct {
 	char lab[16];	   /* the lab's backend, "" on a host */
 	const char *sched; /* "fifo" or "other" */
 	bool all;
+	bool filtered; /* what is to be measured is chosen by name */
 	bool other_hooked;
 	bool failed;
 } opt = {.target_s = TARGET_SECONDS};
@@ -188,7 +189,7 @@ static void run_job(struct gbench_state *st, void *arg)
 			.tsc_khz = case_tsc_khz(cs),
 			.cpu = opt.cpus.vcpu,
 			.sched = opt.sched,
-			.introspector_cpu = j->c->introspected ? opt.cpus.introspector : -1,
+			.introspector_cpu = j->c->answer ? opt.cpus.introspector : -1,
 		};
 		if (case_close(cs) && ok) {
 			job_fail(st, j, case_error());
@@ -270,7 +271,7 @@ static int register_cases(void)
 		const char *why = case_skip_reason(&c[i]);
 		int ret = 0;
 
-		if (c[i].extra && !opt.all)
+		if (c[i].extra && !opt.all && !opt.filtered)
 			continue;
 		if (why) {
 			fprintf(stderr, "kvmi-bench: %s is skipped: %s\n", c[i].name, why);
@@ -495,7 +496,7 @@ static void add_context(const char *key, int value)
 
 int main(int argc, char **argv)
 {
-	static const char min_time[] = "--benchmark_min_time=";
+	static const char min_time[] = "--benchmark_min_time=", filter[] = "--benchmark_filter=";
 	int status;
 
 	if (argc > 1 && !strcmp(argv[1], "vm"))
@@ -507,6 +508,9 @@ int main(int argc, char **argv)
 		/* Google Benchmark has no use for it where counts are fixed; calibration has. */
 		if (!strncmp(argv[i], min_time, strlen(min_time)))
 			opt.target_s = atof(argv[i] + strlen(min_time));
+		/* One that only leaves out does not ask for more than there would be. */
+		if (!strncmp(argv[i], filter, strlen(filter)))
+			opt.filtered = argv[i][strlen(filter)] != '-';
 	}
 	fflush(stdout);
 	gbench_init(&argc, argv); /* prints its own help and exits, too */

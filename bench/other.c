@@ -20,7 +20,7 @@ static const struct bench_case *event_case(void)
 	const struct bench_case *c = cases(&n);
 
 	for (size_t i = 0; i < n; i++)
-		if (c[i].introspected)
+		if (c[i].answer)
 			return &c[i];
 	return NULL;
 }

@@ -85,7 +85,7 @@ static void print_guest(const char *name, const char *observer, const struct gue
 {
 	if (!g->repetitions)
 		return;
-	printf("%-18s %-8s %4u %8llu", name, observer, g->repetitions, (unsigned long long)g->f.n);
+	printf("%-20s %-8s %4u %8llu", name, observer, g->repetitions, (unsigned long long)g->f.n);
 	print_value(g->f.mean);
 	print_value(g->f.p50);
 	print_value(g->f.p90);
@@ -110,17 +110,17 @@ static void print_guests(const struct case_summary *cases, unsigned int nr,
 			continue;
 		if (!any)
 			printf("\nGuest's own clock, hit to hit, %s (medians over repetitions)\n"
-			       "%-18s %-8s %4s %8s %10s %10s %10s %10s %10s %10s\n",
+			       "%-20s %-8s %4s %8s %10s %10s %10s %10s %10s %10s\n",
 			       unit, "case", "observer", "reps", "n", "mean", "p50", "p90", "p99",
 			       "p99.9", "max");
 		any = true;
 		if (c->skipped)
-			printf("%-18s skipped: %s\n", c->name, c->skipped);
+			printf("%-20s skipped: %s\n", c->name, c->skipped);
 		print_guest(c->name, "none", &c->none);
 		print_guest(c->name, "detached", &c->detached);
 		print_guest(c->name, "attached", &c->attached);
 		if (c->has_cost)
-			printf("%-18s the observer costs %+.1f (%+.2f %%)\n", "", c->cost,
+			printf("%-20s the observer costs %+.1f (%+.2f %%)\n", "", c->cost,
 			       100 * c->cost_share);
 	}
 }

@@ -146,6 +146,12 @@ static int find_main_class(const struct measurement *m)
 			best = class;
 		}
 	}
+	for (int class = CLASS_OTHER; class < CLASS_USER; class ++) {
+		if (m->hists[class].count > most) {
+			most = m->hists[class].count;
+			best = class;
+		}
+	}
 	most = 0;
 
 	for (int action = 0; action < KVMI_LAT_NR_ACTIONS; action++) {

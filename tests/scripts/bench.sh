@@ -219,6 +219,13 @@ if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat
 	skip "make bench inside a lab machine" "the programs have not been built; run make"
 	finish
 fi
+every_case()
+{
+	for _case in $("$root/build/bench/kvmi-bench" --list | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p'); do
+		grep -q "^$_case  *attached  *1  *1000 " out || { echo "# no $_case" && return 1; }
+	done
+}
+
 for machine in vmx svm; do
 	rm -rf host
 	run "$root/scripts/lab" run ${KVMI_LAT_TEST_KERNEL:+--kernel "$KVMI_LAT_TEST_KERNEL"} --machine $machine --seed 5 \
@@ -226,10 +233,11 @@ for machine in vmx svm; do
 		--file "$root/tools:/src/" --file "$root/tests:/src/" --file "$root/scripts:/src/" \
 		--file "$root/build/bpf:/src/build/" --file "$root/build/bench:/src/build/" \
 		--file "$root/build/tools:/src/build/" --file "$root/build/tests:/src/build/" --out "$tmp/host" -- \
-		sh -c 'make --no-print-directory -C /src bench BENCH_ARGS="--out /out/got -- --hits=1000" && ls /tmp'
+		sh -c 'make --no-print-directory -C /src bench BENCH_ARGS="--out /out/got -- --all --hits=1000" && ls /tmp'
 	check "$machine: make bench ends with 0" status_is 0
 	check "$machine: it finds the patched kernel" out_has "on this machine, kernel"
-	check "$machine: it gives the table" grep -q '^int3_event_retry  *attached  *1  *1000 ' out
+	check "$machine: it gives the table, with every case that there is" every_case
+	check "$machine: what the programs take by themselves" grep -Eq '^  lat_bp_send +kvmi_event_bp_send +1000 ' out
 	check "$machine: and the stages" grep -q '^  dispatch  *1000 ' out
 	check "$machine: the guest's counter, the events and BPF agree" \
 		out_has "guest's counter 1000, introspector 1000, bp_send 1000, timed 1000"

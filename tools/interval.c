@@ -20,6 +20,18 @@ static bool has_ended(const struct vcpu *v)
 	return kill(v->pid, 0) && errno == ESRCH;
 }
 
+/* What it did before it ended is still to be shown, once. */
+static bool is_over(const struct vcpu *v)
+{
+	const uint64_t *sums = (const uint64_t *)&v->sums;
+
+	for (size_t i = 0; i < sizeof(v->sums) / sizeof(*sums); i++) {
+		if (sums[i])
+			return false;
+	}
+	return has_ended(v);
+}
+
 int snapshot_take(struct snapshot *s, const struct maps *maps, const struct snapshot *before)
 {
 	int err;
@@ -28,13 +40,12 @@ int snapshot_take(struct snapshot *s, const struct maps *maps, const struct snap
 	if (!s->m)
 		return -ENOMEM;
 	err = before ? vcpus_copy_names(&s->vcpus, &before->vcpus) : 0;
+	vcpus_remove(&s->vcpus, has_ended);
 	s->at = now();
 	if (!err)
 		err = maps_read(maps, s->m);
 	if (!err)
 		err = vcpus_read(maps->vcpus, &s->vcpus);
-	if (!err)
-		vcpus_remove(&s->vcpus, has_ended);
 	return err;
 }
 
@@ -92,5 +103,6 @@ void snapshot_subtract(struct snapshot *s, const struct snapshot *before)
 		s->m->counters[i] = less(s->m->counters[i], before->m->counters[i]);
 	s->m->exits = less(s->m->exits, before->m->exits);
 	vcpus_subtract(&s->vcpus, &before->vcpus);
+	vcpus_remove(&s->vcpus, is_over);
 	s->at = less(s->at, before->at);
 }

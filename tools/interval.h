@@ -17,8 +17,8 @@ struct snapshot {
 };
 
 /*
- * vCPUs keep the numbers of VMs that they have in before, which may be NULL; those of processes that
- * have ended are left out. 0 or a negative errno; snapshot_free() works on what it leaves.
+ * vCPUs keep the numbers of VMs that they have in before, which may be NULL. 0 or a negative errno;
+ * snapshot_free() works on what it leaves.
  */
 int snapshot_take(struct snapshot *s, const struct maps *maps, const struct snapshot *before);
 int snapshot_copy(struct snapshot *s, const struct snapshot *from);
@@ -26,7 +26,7 @@ void snapshot_free(struct snapshot *s);
 
 /*
  * Turns a snapshot into what is new in it since before. Minimum and maximum are then those of the
- * buckets: 1.6 % off at most.
+ * buckets: 1.6 % off at most. vCPUs of processes that have ended are left out if they have nothing new.
  */
 void snapshot_subtract(struct snapshot *s, const struct snapshot *before);
 

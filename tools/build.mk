@@ -9,7 +9,7 @@ KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report
 	export.o export_csv.o export_hgrm.o export_prometheus.o)
 KVMI_LAT_OBJS += $(addprefix build/tools/, compare.o compare_text.o compare_markdown.o \
 	compare_json.o comparison.o read_sides.o side.o likeness.o)
-KVMI_LAT_OBJS += $(addprefix build/tools/, arguments.o hook_cost.o interval.o top.o top_screen.o threshold.o slow.o)
+KVMI_LAT_OBJS += $(addprefix build/tools/, arguments.o hook_cost.o interval.o signals.o top.o top_screen.o threshold.o slow.o)
 
 PROGS += build/tools/kvmi-lat
 

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "observer.h"
 #include "runfile_check.h"
+#include "signals.h"
 
 static const char record_help[] =
 	"Usage: kvmi-lat record [-o FILE] [-p PID] [-t PID] [-v] [--] COMMAND [ARG...]\n"
@@ -245,17 +246,13 @@ static int describe(struct session *s, char **argv)
 	return 0;
 }
 
-static void catch_signals(struct session *s)
+static int catch_signals(struct session *s)
 {
-	sigset_t mask;
+	static const int caught[] = {SIGCHLD, SIGINT, SIGTERM};
 
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, &s->old_mask);
-	s->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	s->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &s->old_mask);
+	return s->signals < 0 ? s->signals : 0;
 }
 
 /* Better before the measurement than after it. */
@@ -299,8 +296,9 @@ static int record(struct session *s, const char *output, const struct observer_o
 	if (run_init(&s->run) || check_output(output))
 		return 2;
 	/* From here on: one that comes before there is a command to pass it to has to wait. */
-	catch_signals(s);
-	err = observer_open(&s->observer, &s->run, watch);
+	err = catch_signals(s);
+	if (!err)
+		err = observer_open(&s->observer, &s->run, watch);
 	if (!err)
 		err = describe(s, argv);
 	if (!err)

@@ -300,46 +300,37 @@ static int read_counters(struct reader *r, struct run *run, const json_t *counte
 	return 0;
 }
 
-/* Files of earlier versions have none. */
-static int read_vcpus(struct reader *r, struct run *run, const json_t *vcpus)
+static int add_vcpu(struct run_case *c, const json_t *vcpu)
 {
-	struct run_case *c;
-	const char *name;
-	json_t *vcpu;
-	size_t i;
-
-	json_array_foreach(vcpus, i, vcpu) {
-		name = json_string_value(json_object_get(vcpu, "case"));
-		if (!name)
-			return wrong(r, "vCPU %zu names no case", i);
-		c = run_case(run, name);
-		if (!c)
-			return -ENOMEM;
-		if (vcpus_add_json(&c->vcpus, vcpu))
-			return wrong(r, "vCPU %zu of case \"%s\" is not described as one", i, name);
-	}
-	return 0;
+	return vcpus_add_json(&c->vcpus, vcpu);
 }
 
-/* Only a command that asks for such a pass has any. */
-static int read_costs(struct reader *r, struct run *run, const json_t *costs)
+static int add_cost(struct run_case *c, const json_t *cost)
+{
+	return hook_costs_add_json(&c->costs, cost);
+}
+
+/* What cases have besides: files of earlier versions have none, nor need others. */
+static int read_parts(struct reader *r, struct run *run, const json_t *parts, const char *what,
+		      int (*add)(struct run_case *c, const json_t *part))
 {
 	struct run_case *c;
 	const char *name;
-	json_t *cost;
+	json_t *part;
 	size_t i;
 
-	json_array_foreach(costs, i, cost) {
-		name = json_string_value(json_object_get(cost, "case"));
+	json_array_foreach(parts, i, part) {
+		name = json_string_value(json_object_get(part, "case"));
 		if (!name)
-			return wrong(r, "hook %zu names no case", i);
+			return wrong(r, "%s %zu names no case", what, i);
 		c = run_case(run, name);
 		if (!c)
 			return -ENOMEM;
 		if (run->nr_cases > RUN_MOST_CASES)
 			return wrong(r, "it has more than %d cases", RUN_MOST_CASES);
-		if (hook_costs_add_json(&c->costs, cost))
-			return wrong(r, "hook %zu of case \"%s\" is not described as one", i, name);
+		if (add(c, part))
+			return wrong(r, "%s %zu of case \"%s\" is not described as one", what, i,
+				     name);
 	}
 	return 0;
 }
@@ -392,9 +383,9 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 		if (err)
 			return err;
 	}
-	err = read_vcpus(r, run, json_object_get(root, "vcpus"));
+	err = read_parts(r, run, json_object_get(root, "vcpus"), "vCPU", add_vcpu);
 	if (!err)
-		err = read_costs(r, run, json_object_get(root, "hooks"));
+		err = read_parts(r, run, json_object_get(root, "hooks"), "hook", add_cost);
 	if (err)
 		return err;
 	return read_counters(r, run, json_object_get(root, "counters"));

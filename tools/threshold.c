@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "log.h"
 #include "names.h"
 #include "observer.h"
+#include "signals.h"
 #include "slow.h"
 
 static const char threshold_help[] =
@@ -204,31 +204,17 @@ static int loop(struct threshold *t)
 	return err;
 }
 
-static int prepare(struct threshold *t)
-{
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigprocmask(SIG_BLOCK, &mask, &t->old_mask);
-	t->signals = signalfd(-1, &mask, SFD_CLOEXEC);
-	if (t->signals >= 0)
-		return 0;
-	log_error("cannot wait for signals: %s", strerror(errno));
-	return -EIO;
-}
-
 static int wait_for_slow(struct threshold *t)
 {
+	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
 	int err;
 
 	if (run_init(&t->run))
 		return -ENOMEM;
-	err = prepare(t);
-	if (!err)
-		err = observer_open(&t->observer, &t->run, &t->watch);
+	t->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &t->old_mask);
+	if (t->signals < 0)
+		return t->signals;
+	err = observer_open(&t->observer, &t->run, &t->watch);
 	if (err)
 		return err;
 	json_decref(t->run.fingerprint);

@@ -21,6 +21,7 @@
 #include "fingerprint.h"
 #include "log.h"
 #include "observer.h"
+#include "signals.h"
 #include "top.h"
 
 static const char top_help[] =
@@ -206,21 +207,17 @@ static int loop(struct top *t, uint64_t interval)
 
 static int prepare(struct top *t)
 {
-	sigset_t mask;
+	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+	sigset_t old;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGWINCH);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	t->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	t->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &old);
+	if (t->signals < 0)
+		return t->signals;
 	t->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (t->signals < 0 || t->timer < 0) {
-		log_error("cannot wait for signals and time: %s", strerror(errno));
-		return -EIO;
-	}
-	return 0;
+	if (t->timer >= 0)
+		return 0;
+	log_error("cannot have a timer: %s", strerror(errno));
+	return -EIO;
 }
 
 static int top(struct top *t, uint64_t interval, const struct observer_options *watch)

@@ -3,7 +3,9 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -103,6 +105,19 @@ static void test_write_order(void)
 	runner_stop(&r);
 }
 
+/* What is not read yet when the VMM takes its vCPU back would wait for the next KVM_RUN. */
+static void wait_until_read(struct lab *l)
+{
+	int unread = 1;
+
+	for (int ms = 0; unread && ms < TIMEOUT_MS; ms += 5) {
+		usleep(5000);
+		check_eq(ioctl(kvmi_client_fd(l->c), SIOCOUTQ, &unread), 0);
+	}
+	if (unread)
+		fail("KVM does not read what it was sent");
+}
+
 /* The VMM wants its vCPU back while that is in the middle of a message: that comes whole, and then EINTR. */
 static void test_signal_during_send(void)
 {
@@ -115,6 +130,7 @@ static void test_signal_during_send(void)
 	lab_spin_vcpu(&l, &r, 0);
 	for (int i = 0; i < ROUNDS; i++)
 		seq[i] = ask_many(&l);
+	wait_until_read(&l);
 	for (int i = 0; i < 20; i++) {
 		usleep(5000);
 		vmm_kick(l.v);

@@ -21,12 +21,14 @@
 #include "signals.h"
 
 static const char record_help[] =
-	"Usage: kvmi-lat record [-o FILE] [-p PID] [-t PID] [-v] [--] COMMAND [ARG...]\n"
+	"Usage: kvmi-lat record [-o FILE] [-a|-p PID] [-t PID] [-v] [[--] COMMAND [ARG...]]\n"
 	"\n"
 	"Runs COMMAND, times every VM exit and every stage of KVMI breakpoint events on this\n"
-	"machine until it ends, and writes a run file.\n"
+	"machine until it ends, and writes a run file. Without COMMAND: with -a or -p, until it is\n"
+	"interrupted.\n"
 	"\n"
 	"  -o, --output FILE  the run file (default: kvmi-lat.json)\n"
+	"  -a, --all          watch the VMs of all processes, as without -p\n"
 	"  -p, --pid PID      watch only the VMs of this process\n"
 	"  -t, --tool PID     the introspector's process: split its part into wake-up, own time and\n"
 	"                     reply; its first event on each vCPU tells which thread answers\n"
@@ -43,7 +45,7 @@ static const char record_help[] =
 	"Examples:\n"
 	"  kvmi-lat record -o run.json -- kvmi-bench     measure the benchmark's cases\n"
 	"  kvmi-lat record -- sleep 10                   all VMs on this machine, for 10 seconds\n"
-	"  kvmi-lat record -p \"$(pidof qemu-system-x86_64)\" -- sleep 10\n"
+	"  kvmi-lat record -p \"$(pidof qemu-system-x86_64)\"   one process's, until Ctrl-C\n"
 	"  kvmi-lat record -t \"$(pidof kvmi-trace)\" -- sleep 10\n"
 	"  kvmi-lat report kvmi-lat.json                 show what was measured\n";
 
@@ -274,6 +276,17 @@ static int check_output(const char *path)
 	return err;
 }
 
+/* Nobody ends it but who interrupts it. */
+static int wait_for_signal(struct session *s)
+{
+	struct pollfd fd = {.fd = s->signals, .events = POLLIN};
+
+	log_note("recording; Ctrl-C ends it");
+	while (poll(&fd, 1, -1) < 1)
+		;
+	return 0;
+}
+
 static int say_how_it_ended(int status, const char *name)
 {
 	if (WIFSIGNALED(status)) {
@@ -307,10 +320,14 @@ static int record(struct session *s, const char *output, const struct observer_o
 		return 2;
 	if (!s->observer.has_events)
 		log_note("this kernel has no kvmi tracepoints: only exits are timed");
-	if (spawn(s, argv))
-		return 2;
-	status = serve(s);
-	result = say_how_it_ended(status, argv[0]);
+	if (!*argv) {
+		result = wait_for_signal(s);
+	} else {
+		if (spawn(s, argv))
+			return 2;
+		status = serve(s);
+		result = say_how_it_ended(status, argv[0]);
+	}
 	if (observer_finish(&s->observer))
 		result = 2;
 	if (take_entries(s))
@@ -326,19 +343,27 @@ static int record(struct session *s, const char *output, const struct observer_o
 int cmd_record(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"output", required_argument, NULL, 'o'}, {"pid", required_argument, NULL, 'p'},
-		{"tool", required_argument, NULL, 't'},	  {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},	  {},
+		{"all", no_argument, NULL, 'a'},
+		{"output", required_argument, NULL, 'o'},
+		{"pid", required_argument, NULL, 'p'},
+		{"tool", required_argument, NULL, 't'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{},
 	};
 	const char *output = "kvmi-lat.json";
 	struct session s = {};
 	struct observer_options watch = {};
+	bool all = false;
 	int option, result;
 
-	while ((option = getopt_long(argc, argv, "+o:p:t:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+ao:p:t:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'o':
 			output = optarg;
+			break;
+		case 'a':
+			all = true;
 			break;
 		case 'p':
 			if (!parse_pid(optarg, &watch.pid))
@@ -358,8 +383,12 @@ int cmd_record(int argc, char **argv)
 			return usage_error("record");
 		}
 	}
-	if (optind == argc) {
-		log_error("record needs a command to run");
+	if (all && watch.pid) {
+		log_error("record watches all processes or one, not -a and -p");
+		return usage_error("record");
+	}
+	if (optind == argc && !all && !watch.pid) {
+		log_error("record needs a command to run, or -a or -p PID");
 		return usage_error("record");
 	}
 	result = record(&s, output, &watch, argv + optind);

@@ -247,6 +247,13 @@ expect "SIGTERM" 1 "ended by signal 15" stop TERM
 # A shell starts background jobs with SIGINT ignored, and sleep inherits that: so only here.
 expect "SIGINT" 1 "ended by signal 2" env -i PATH="$PATH" sh -c '
 	timeout --foreground --preserve-status -s INT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
+# shellcheck disable=SC2086 # an option and its value are two words
+for option in -a "-p 1"; do
+	expect "record $option without a command ends when told" 0 "Ctrl-C ends it" timeout --preserve-status -s TERM 1 \
+		"$kvmi_lat" record -o "told$option.json" $option
+	expect "and has a run file then" 0 '"command":[]' cat "told$option.json"
+done
+expect "record -a and -p" 2 "not -a and -p" "$kvmi_lat" record -a -p 1 true
 expect "no temporary files" 1 "" sh -c 'ls | grep "json\\."'
 expect "no directories of ours" 2 "" sh -c 'ls -d "${TMPDIR:-/tmp}"/kvmi-lat.?????? 2>/dev/null'
 

@@ -3,8 +3,8 @@
 
 def text: if . == null then "unknown" else tostring end | @html;
 # One digit after the point, which is all that a mean of thousands says.
-def figure: if . == null then "–" else (. * 10 | round) as $n | ($n / 10 | floor | tostring) as $whole
-	| "\($whole).\($n % 10 | fabs | floor)" end;
+def figure: if . == null then "–" else (fabs * 10 | round) as $n
+	| "\(if . < 0 and $n > 0 then "−" else "" end)\($n / 10 | floor).\($n % 10)" end;
 def percent: if . == null then "–" else (if . > 0 then "+" elif . < 0 then "−" else "" end)
 	+ (fabs * 10000 | round | . as $n | "\($n / 100 | floor).\($n % 100 | tostring | if length < 2 then "0" + . else . end) %") end;
 def version: (.fingerprint.kernel // "0") | split(".") | map(split("-")[0] | tonumber? // 0);

@@ -30,7 +30,7 @@ run_in_machine()
 	shift 3
 	# shellcheck disable=SC2046 # words
 	set -- $(machine_args "$_machine") "$@" --kernel "$_kernel/bzImage" \
-		--file "$root/tests/lab/suite.sh:/bin/suite.sh"
+		--file "$root/tests/lab/suite.sh:/bin/suite.sh" --file "$root/tests/lab/checks.sh:/bin/checks.sh"
 	for _program in $_programs; do
 		case $_program in
 		*.sh) set -- "$@" --file "$root/tests/lab/$_program:/bin/$_program" ;;

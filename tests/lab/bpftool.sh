@@ -2,32 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Inside a lab machine: the BPF object by bpftool instead of by kvmi-lat, on patched and on stock kernels.
 
+dir=/tmp/checks
+# shellcheck source=checks.sh
+. /bin/checks.sh
 object=/kvmi_lat.bpf.o
-dir=/sys/fs/bpf/lat
-count=0
-failed=0
-
-# check NAME COMMAND...: a test; what the command says is shown if it fails
-check()
-{
-	name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >/tmp/out 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		echo "# $*"
-		sed 's/^/# /' /tmp/out
-	fi
-}
-
-skip()	# NAME REASON
-{
-	count=$((count + 1))
-	echo "ok $count - $1 # SKIP $2"
-}
+pins=/sys/fs/bpf/lat
 
 # What 5.10 does not count is null.
 no_misses=0
@@ -35,7 +14,7 @@ case $(uname -r) in 5.10.*) no_misses= ;; esac
 
 report()
 {
-	kvmi-lat report --json --pinned $dir >/tmp/report.json
+	kvmi-lat report --json --pinned $pins >/tmp/report.json
 }
 
 # How many events were timed, answered retry: "n" of their total.
@@ -48,11 +27,6 @@ timed()
 counter()	# NAME
 {
 	awk -v key="\"$1\":" '$1 == key { gsub(/[^0-9]/, ""); print }' /tmp/report.json
-}
-
-same()	# WHAT GOT WANT
-{
-	[ "$2" = "$3" ] || { echo "$1: $2 instead of $3" && false; }
 }
 
 # What perf has counted of the same events is in /tmp/perf.
@@ -80,16 +54,16 @@ refused()	# COMMAND...
 check "bpftool prog load" bpftool prog load $object /sys/fs/bpf/x
 check "one program is pinned" [ -f /sys/fs/bpf/x ]
 rm -f /sys/fs/bpf/x
-check "bpftool prog loadall, pinmaps" bpftool prog loadall $object $dir pinmaps $dir
-check "kvmi-lat attach --pinned" kvmi-lat attach --pinned $dir
-check "a second attach is refused" refused kvmi-lat attach --pinned $dir
+check "bpftool prog loadall, pinmaps" bpftool prog loadall $object $pins pinmaps $pins
+check "kvmi-lat attach --pinned" kvmi-lat attach --pinned $pins
+check "a second attach is refused" refused kvmi-lat attach --pinned $pins
 if [ -d /sys/kernel/tracing/events/kvmi ]; then
 	check "a run of 1000 hits" test_counts hits /tmp/perf 1
 	check "report --pinned has all 1000" counts 1000
-	check "detach" kvmi-lat detach --pinned $dir
+	check "detach" kvmi-lat detach --pinned $pins
 	check "another run, detached" test_counts hits /tmp/perf 1
 	check "report --pinned still has 1000" counts 1000
-	check "attach again" kvmi-lat attach --pinned $dir
+	check "attach again" kvmi-lat attach --pinned $pins
 	check "and a run" test_counts hits /tmp/perf 1
 	check "report --pinned has 2000" counts 2000
 else
@@ -97,7 +71,6 @@ else
 	check "stock kernel: a guest runs" kvmi-bench --probe-int3
 	check "stock kernel: its exits are in the report" exits_seen
 fi
-check "detach --unload" kvmi-lat detach --unload --pinned $dir
-check "nothing is left" [ ! -e $dir ]
-echo "1..$count"
-[ $failed -eq 0 ]
+check "detach --unload" kvmi-lat detach --unload --pinned $pins
+check "nothing is left" [ ! -e $pins ]
+end_checks

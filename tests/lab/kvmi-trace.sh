@@ -4,31 +4,18 @@
 # shellcheck disable=SC2317,SC2329 # tests are called by name
 
 dir=/tmp/trace
+shown='vm.out vm.err err'
+# shellcheck source=checks.sh
+. /bin/checks.sh
 sock=$dir/sock
-count=0
-failed=0
 vm=
 tool=
 vcpus=$(nproc)
 [ "$vcpus" -le 2 ] || vcpus=2
 
-# check NAME COMMAND...: a test; what was said is shown if it fails
-check()
+# A test that has failed may leave these behind, and they would talk to those of the next.
+clear_up()
 {
-	name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >$dir/log 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		echo "# $*"
-		for file in log vm.out vm.err err; do
-			[ -f $dir/$file ] && sed "s/^/# $file: /" $dir/$file | tail -n 12
-		done
-	fi
-	# A test that has failed may leave these behind, and they would talk to those of the next.
 	for pid in $vm $tool; do
 		kill -KILL "$pid" 2>/dev/null && wait "$pid"
 	done
@@ -41,17 +28,6 @@ skip_all()	# REASON
 	echo "ok 1 - kvmi-trace # SKIP $1"
 	echo "1..1"
 	exit 0
-}
-
-# until_true COMMAND...: within 20 seconds
-until_true()
-{
-	i=0
-	while ! "$@"; do
-		i=$((i + 1))
-		[ $i -le 200 ] || { echo "waited in vain: $*" && return 1; }
-		sleep 0.1
-	done
 }
 
 start_vm()	# OPTION...
@@ -96,16 +72,6 @@ start_trace()	# ARGUMENT...
 trace_vm()	# ARGUMENT...
 {
 	start_trace "$@" && start_vm && wait "$tool"
-}
-
-has_lines()	# FILE N
-{
-	[ "$(wc -l <"$1")" -ge "$2" ]
-}
-
-same()	# WHAT GOT WANT
-{
-	[ "$2" = "$3" ] || { echo "$1: $2 instead of $3" && false; }
 }
 
 # The hits in $dir/out: N of them or more, each a JSON object. On each vCPU and at each address the guest's own
@@ -344,5 +310,4 @@ if [ "$vcpus" -gt 1 ]; then
 else
 	one_vcpu
 fi
-echo "1..$count"
-[ $failed -eq 0 ]
+end_checks

@@ -4,44 +4,17 @@
 # shellcheck disable=SC2317,SC2329 # tests are called by name
 
 dir=/tmp/live
-count=0
-failed=0
+shown='out err'
+patience=200
+# shellcheck source=checks.sh
+. /bin/checks.sh
 watcher=
 
-# check NAME COMMAND...: a test; what was said is shown if it fails
-check()
+clear_up()
 {
-	name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >$dir/log 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		echo "# $*"
-		for file in log out err; do
-			[ ! -f $dir/$file ] || sed "s/^/# $file: /" $dir/$file | cut -c 1-600 | tail -n 15
-		done
-	fi
 	[ -z "$watcher" ] || { kill -KILL "$watcher" && wait "$watcher"; } 2>/dev/null
 	watcher=
 	rm -f $dir/out $dir/err
-}
-
-until_true()	# COMMAND...: within 4 seconds, which an emulated machine takes its time for
-{
-	i=0
-	while ! "$@"; do
-		i=$((i + 1))
-		[ $i -le 200 ] || { echo "waited in vain: $*" && return 1; }
-		usleep 20000
-	done
-}
-
-same()	# WHAT GOT WANT
-{
-	[ "$2" = "$3" ] || { echo "$1: $2 instead of $3" && false; }
 }
 
 nothing_attached()
@@ -100,11 +73,6 @@ hits()	# BATCHES: of 1000, every other one with a command
 sum_of_json()	# PATTERN
 {
 	tr '{' '\n' <$dir/out | sed -n "s/.*$1.*\"count\":\([0-9]*\).*/\1/p" | awk '{ n += $1 } END { print n + 0 }'
-}
-
-has_lines()	# FILE N
-{
-	[ "$(wc -l <"$1")" -ge "$2" ]
 }
 
 top_counts()
@@ -205,7 +173,6 @@ ended_at_any_moment()	# SIGNAL COMMAND...
 	done
 }
 
-mkdir -p $dir
 check "top --json has each breakpoint once" top_counts
 check "top in text" top_text
 check "top --count, --stage and --vcpu" top_filters
@@ -221,5 +188,4 @@ for signal in TERM KILL; do
 done
 check "top ended by SIGTERM leaves nothing" ended_at_any_moment TERM kvmi-lat top
 check "threshold ended by SIGKILL leaves nothing" ended_at_any_moment KILL kvmi-lat threshold --over 1s
-echo "1..$count"
-[ $failed -eq 0 ]
+end_checks

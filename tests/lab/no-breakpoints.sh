@@ -2,23 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Inside a machine whose emulator swallows int3: the benchmark must say so instead of measuring.
 
-count=0
-failed=0
-
-check()	# NAME COMMAND...
-{
-	name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >/tmp/out 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		echo "# $*"
-		sed 's/^/# /' /tmp/out
-	fi
-}
+dir=/tmp/checks
+# shellcheck source=checks.sh
+. /bin/checks.sh
 
 probe_says_no()
 {
@@ -45,5 +31,4 @@ if kvmi-bench --probe-int3 >/dev/null; then
 fi
 check "the probe says that #BP exits do not arrive" probe_says_no
 check "kvmi-bench skips the int3 cases, and says why" bench_skips
-echo "1..$count"
-[ $failed -eq 0 ]
+end_checks

@@ -2,8 +2,6 @@
 /* What the introspector of a case does with an event until the guest goes on. */
 #include "answers.h"
 
-#include <errno.h>
-
 static struct kvm_regs behind(const struct kvmi_event_msg *ev)
 {
 	struct kvm_regs regs = ev->common.arch.regs;
@@ -68,8 +66,8 @@ static int give_registers_msrs(struct kvmi_client *c, const struct kvmi_event_ms
 
 static int give_restore(struct kvmi_client *c, const struct kvmi_event_msg *ev)
 {
-	const uint8_t original = ANSWER_ORIGINAL, int3 = 0xcc;
-	int ret = kvmi_write_physical(c, ev->breakpoint.gpa, &original, 1);
+	const uint8_t nop = 0x90, int3 = 0xcc;
+	int ret = kvmi_write_physical(c, ev->breakpoint.gpa, &nop, 1);
 
 	if (!ret)
 		ret = kvmi_write_physical(c, ev->breakpoint.gpa, &int3, 1);

@@ -15,9 +15,6 @@ struct answer {
 	int (*give)(struct kvmi_client *c, const struct kvmi_event_msg *ev);
 };
 
-/* The instruction that answer_restore puts back: NOP, which guest and introspector agree on. */
-#define ANSWER_ORIGINAL 0x90
-
 /* RIP moved on by insn_len with VCPU_SET_REGISTERS, whose reply is awaited, then RETRY. */
 extern const struct answer answer_retry;
 
@@ -33,7 +30,8 @@ extern const struct answer answer_registers_msrs;
 
 /*
  * What a tool does that lets the instruction under its breakpoint run, but for the step itself: the
- * original byte is put back with VM_WRITE_PHYSICAL, then the breakpoint again; then answer_retry.
+ * original byte, as if it were a NOP, is put back with VM_WRITE_PHYSICAL, then the breakpoint again; then
+ * answer_retry.
  */
 extern const struct answer answer_restore;
 

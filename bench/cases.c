@@ -106,7 +106,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_guest",
 		.what = "int3 to the guest's own handler, without an exit: what all of the others come on top of",
-		.lab_hits = 400000,
+		.lab_hits = 3200000,
 		.guest = GUEST(int3_handled),
 		.bp_handler = guest_int3_handled_handler,
 		.extra = true,

@@ -5,7 +5,6 @@
 
 GUEST_BEGIN int3_handled
 	HITS_BEGIN
-GUEST_LABEL guest_int3_handled_bp
 	int3
 .Lafter:
 	HITS_END

@@ -231,10 +231,7 @@ struct kvmi_lat_task {
 struct kvmi_lat_slow {
 	__u64 stages[NR_STAGES];
 	__u64 t_exit;
-	__u64 t_event;
-	__u64 t_reply;
 	__u64 t_entry;
-	__u64 vm; /* struct kvm * */
 	struct kvmi_lat_where where;
 	__u32 tgid;
 	__u32 tid;

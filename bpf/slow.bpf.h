@@ -42,10 +42,7 @@ static __noinline int catch_slow(struct kvmi_lat_vcpu *v, __u64 stages[NR_STAGES
 	for (int i = 0; i < NR_STAGES; i++)
 		s->stages[i] = stages[i];
 	s->t_exit = v->t_exit;
-	s->t_event = v->t_event;
-	s->t_reply = v->reply_time;
 	s->t_entry = now;
-	s->vm = v->vm;
 	s->where = v->where;
 	s->tgid = v->tgid;
 	s->tid = v->tid;

@@ -9,7 +9,7 @@ KVMI_LAT_OBJS := $(addprefix build/tools/, kvmi-lat.o record.o observer.o report
 	export.o export_csv.o export_hgrm.o export_prometheus.o)
 KVMI_LAT_OBJS += $(addprefix build/tools/, compare.o compare_text.o compare_markdown.o \
 	compare_json.o comparison.o read_sides.o side.o likeness.o)
-KVMI_LAT_OBJS += $(addprefix build/tools/, arguments.o hook_cost.o interval.o signals.o top.o top_screen.o threshold.o slow.o)
+KVMI_LAT_OBJS += $(addprefix build/tools/, arguments.o hook_cost.o interval.o signals.o top.o top_screen.o threshold.o slow.o task_name.o)
 
 PROGS += build/tools/kvmi-lat
 
@@ -48,7 +48,7 @@ build/tests/unit/test_compare: tests/unit/test_compare.c $(addprefix tools/, com
 	names.c rank.c whole_file.c)
 build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c vcpus.c hook_cost.c hooks.c log.c \
 	runfile_check.c measurement.c hist.c names.c rank.c whole_file.c) | build/tools/kvmi-lat
-build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c vcpus.c \
+build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c task_name.c vcpus.c \
 	measurement.c hist.c names.c)
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \

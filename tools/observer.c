@@ -171,6 +171,14 @@ static int end(struct observer *o, char *why, size_t size)
 	return err;
 }
 
+static void stop_stats(struct observer *o)
+{
+	if (o->stats >= 0)
+		close(o->stats);
+	o->stats = -1;
+	o->cost_case = NULL;
+}
+
 /*
  * The kernel's statistics of BPF programs cost something themselves, and what they count in a round is no
  * part of what is measured in others: such a round is never one that is measured.
@@ -194,9 +202,11 @@ static int begin_cost(struct observer *o, const char *name, char *why, size_t si
 		err = hook_costs_read(&o->cost_before, &o->hooks);
 	if (observer_attach(o) && !err)
 		err = -EIO;
-	if (err)
+	if (err) {
+		stop_stats(o);
 		snprintf(why, size, "cannot have the cost of case %s counted: %s", name,
 			 strerror(-err));
+	}
 	return err;
 }
 
@@ -213,10 +223,7 @@ static int end_cost(struct observer *o, char *why, size_t size)
 	err = hook_costs_read(&after, &o->hooks);
 	if (!err)
 		hook_costs_add(&o->cost_case->costs, &o->cost_before, &after);
-	if (o->stats >= 0)
-		close(o->stats);
-	o->stats = -1;
-	o->cost_case = NULL;
+	stop_stats(o);
 	if (observer_attach(o) && !err)
 		err = -EIO;
 	if (err)
@@ -255,8 +262,7 @@ int observer_finish(struct observer *o)
 	int err = 0;
 
 	observer_detach(o);
-	if (o->cost_case && o->stats >= 0)
-		close(o->stats);
+	stop_stats(o);
 	if (!o->cases_seen) {
 		o->open_case = run_case(o->run, "");
 		if (!o->open_case)

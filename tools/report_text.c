@@ -241,12 +241,7 @@ static void print_vcpus(const struct case_summary *c, const char *unit)
 	for (unsigned int i = 0; i < c->vcpus->nr; i++) {
 		const struct vcpu *v = &c->vcpus->list[i];
 		const struct kvmi_lat_sums *s = &v->sums;
-		uint64_t users = 0, user_time = 0;
 
-		for (int user = 0; user < NR_USERS; user++) {
-			users += s->users[user];
-			user_time += s->user_time[user][USER_TOTAL];
-		}
 		printf("  %8d %3u", v->pid, v->vm);
 		if (v->id < 0)
 			printf(" %4s", "-");
@@ -254,7 +249,7 @@ static void print_vcpus(const struct case_summary *c, const char *unit)
 			printf(" %4d", v->id);
 		printf(" %8d", v->thread);
 		print_count_and_mean(s->exits, s->exit_time);
-		print_count_and_mean(users, user_time);
+		print_count_and_mean(sums_users(s), sums_user_time(s));
 		print_count_and_mean(s->events, s->event_time[STAGE_TOTAL]);
 		putchar('\n');
 	}

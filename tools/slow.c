@@ -9,6 +9,7 @@
 
 #include "names.h"
 #include "slow.h"
+#include "task_name.h"
 
 static int add(struct slow_event *s, const struct slow_ran *ran)
 {
@@ -59,12 +60,7 @@ int slow_add_cpu(struct slow_event *s, int cpu, const struct kvmi_lat_cpu *c)
 		ran.from = from - s->event.t_exit;
 		from = r->until < s->event.t_entry ? r->until : s->event.t_entry;
 		ran.until = from - s->event.t_exit;
-		memcpy(ran.comm, r->comm, sizeof(ran.comm));
-		ran.comm[sizeof(ran.comm) - 1] = '\0';
-		for (char *p = ran.comm; *p; p++) {
-			if (*p < ' ' || *p > '~')
-				*p = '?';
-		}
+		task_name_copy(ran.comm, r->comm);
 		err = add(s, &ran);
 	}
 	if (!err && from < s->event.t_entry)

@@ -9,6 +9,7 @@
 
 #include "names.h"
 #include "summary.h"
+#include "task_name.h"
 #include "top.h"
 
 const char *const top_sort_names[NR_TOP_SORTS] = {
@@ -42,27 +43,9 @@ static double per_second(uint64_t n, uint64_t ns)
 	return ns ? n * 1e9 / ns : 0;
 }
 
-static uint64_t users_of(const struct kvmi_lat_sums *s)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < NR_USERS; i++)
-		n += s->users[i];
-	return n;
-}
-
-static uint64_t user_time_of(const struct kvmi_lat_sums *s)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < NR_USERS; i++)
-		sum += s->user_time[i][USER_TOTAL];
-	return sum;
-}
-
 static uint64_t outside(const struct kvmi_lat_sums *s)
 {
-	return s->exit_time + s->event_time[STAGE_TOTAL] + s->other_time + user_time_of(s);
+	return s->exit_time + s->event_time[STAGE_TOTAL] + s->other_time + sums_user_time(s);
 }
 
 /* --- sorting --- */
@@ -73,7 +56,7 @@ static double weight(const struct vcpu *v, enum top_sort sort)
 	case TOP_EXITS:
 		return v->sums.exits;
 	case TOP_USERSPACE:
-		return users_of(&v->sums);
+		return sums_users(&v->sums);
 	case TOP_TIME:
 		return outside(&v->sums);
 	case TOP_PID:
@@ -133,11 +116,10 @@ static void stage_line(struct screen *s, const char *name, const struct hist *h,
 	     f.mean, f.p50, f.p99, f.p999, f.max, share);
 }
 
-static bool stages_begin(struct screen *s, const char *what, const char *unit)
+static bool stages_begin(struct screen *s, const char *what)
 {
-	return line(s, "\n") &&
-	       line(s, "%-18s %10s %10s %10s %10s %10s %10s %8s\n", what, "n/s", "mean", "p50",
-		    "p99", "p99.9", unit[0] == 'n' ? "max, ns" : "max, ins", "share");
+	return line(s, "\n") && line(s, "%-18s %10s %10s %10s %10s %10s %10s %8s\n", what, "n/s",
+				     "mean", "p50", "p99", "p99.9", "max", "share");
 }
 
 /* A stage of the breakpoints, whatever the answer. NULL if memory is short. */
@@ -183,9 +165,9 @@ static void stages(struct screen *s, const struct top_view *view, const struct s
 {
 	const struct hist *hists = interval->m->hists;
 
-	if (breakpoint_time(interval->m) && stages_begin(s, "breakpoints", view->unit))
+	if (breakpoint_time(interval->m) && stages_begin(s, "breakpoints"))
 		breakpoint_stages(s, view, interval, CLASS_BREAKPOINT, NR_STAGES);
-	if (!stages_begin(s, "other exits", view->unit))
+	if (!stages_begin(s, "other exits"))
 		return;
 	for (unsigned int i = CLASS_OTHER; i < CLASS_USER; i++) {
 		char name[32];
@@ -208,25 +190,6 @@ static void stages(struct screen *s, const struct top_view *view, const struct s
 }
 
 /* --- the vCPUs --- */
-
-static void name_of_process(pid_t pid, char *name, size_t size)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
-	if (!f || !fgets(name, size, f))
-		snprintf(name, size, "?");
-	if (f)
-		fclose(f);
-	for (char *c = name; *c; c++) {
-		if (*c == '\n')
-			*c = '\0';
-		else if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-}
 
 /* In which of its stages a vCPU's breakpoints spend most. */
 static void slowest_stage(const struct kvmi_lat_sums *s, char *text, size_t size)
@@ -254,11 +217,11 @@ static void pair(char *text, size_t size, uint64_t n, uint64_t sum, uint64_t ns)
 
 static bool vcpu_line(struct screen *s, const struct vcpu *v, uint64_t ns)
 {
-	char name[17], exits[40], users[40], events[40], slowest[40], id[12] = "-";
+	char name[TASK_NAME_SIZE], exits[40], users[40], events[40], slowest[40], id[12] = "-";
 
-	name_of_process(v->pid, name, sizeof(name));
+	task_name_of(name, v->pid);
 	pair(exits, sizeof(exits), v->sums.exits, v->sums.exit_time, ns);
-	pair(users, sizeof(users), users_of(&v->sums), user_time_of(&v->sums), ns);
+	pair(users, sizeof(users), sums_users(&v->sums), sums_user_time(&v->sums), ns);
 	pair(events, sizeof(events), v->sums.events, v->sums.event_time[STAGE_TOTAL], ns);
 	slowest_stage(&v->sums, slowest, sizeof(slowest));
 	if (v->id >= 0)
@@ -293,9 +256,10 @@ static void header(struct screen *s, const struct top_view *view, const struct s
 
 	if (localtime_r(&now, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	line(s, "kvmi-lat top  %s  Linux %s, %s; last %.2f s; vCPUs by %s%s\n", clock, view->kernel,
-	     view->has_events ? view->unit : "no kvmi tracepoints: exits only", interval->at / 1e9,
-	     top_sort_names[view->sort], view->keys ? " (keys b e u t p; q ends)" : "");
+	line(s, "kvmi-lat top  %s  Linux %s, %s%s; last %.2f s; vCPUs by %s%s\n", clock,
+	     view->kernel, view->unit, view->has_events ? "" : ", no kvmi tracepoints: exits only",
+	     interval->at / 1e9, top_sort_names[view->sort],
+	     view->keys ? " (keys b e u t p; q ends)" : "");
 	line(s, "  since the start: exits %llu, unpaired %llu, dropped %llu, without a slot %llu\n",
 	     (unsigned long long)all->exits, (unsigned long long)measurement_unpaired(all),
 	     (unsigned long long)measurement_dropped(all),

@@ -31,6 +31,24 @@ void vcpu_sums(struct kvmi_lat_sums *sums, struct vcpu_sum named[NR_VCPU_SUMS])
 	}
 }
 
+uint64_t sums_users(const struct kvmi_lat_sums *sums)
+{
+	uint64_t n = 0;
+
+	for (int user = 0; user < NR_USERS; user++)
+		n += sums->users[user];
+	return n;
+}
+
+uint64_t sums_user_time(const struct kvmi_lat_sums *sums)
+{
+	uint64_t time = 0;
+
+	for (int user = 0; user < NR_USERS; user++)
+		time += sums->user_time[user][USER_TOTAL];
+	return time;
+}
+
 static bool same_vm(const struct vcpu *a, const struct vcpu *b)
 {
 	return a->pid == b->pid && (a->kvm || b->kvm ? a->kvm == b->kvm : a->vm == b->vm);
@@ -122,14 +140,10 @@ int vcpus_copy(struct vcpus *vcpus, const struct vcpus *from)
 
 int vcpus_copy_names(struct vcpus *vcpus, const struct vcpus *from)
 {
-	int err = 0;
+	int err = vcpus_copy(vcpus, from);
 
-	for (unsigned int i = 0; !err && i < from->nr; i++) {
-		struct vcpu v = from->list[i];
-
-		v.sums = (struct kvmi_lat_sums){};
-		err = add(vcpus, &v);
-	}
+	for (unsigned int i = 0; i < vcpus->nr; i++)
+		vcpus->list[i].sums = (struct kvmi_lat_sums){};
 	return err;
 }
 

@@ -29,7 +29,7 @@ int vcpus_read(int map, struct vcpus *vcpus);
 
 void vcpus_free(struct vcpus *vcpus);
 
-/* Adds another list, or only its vCPUs, with nothing in their sums. 0 or a negative errno. */
+/* Adds another list; the second one leaves nothing in the sums. 0 or a negative errno. */
 int vcpus_copy(struct vcpus *vcpus, const struct vcpus *from);
 int vcpus_copy_names(struct vcpus *vcpus, const struct vcpus *from);
 
@@ -54,6 +54,10 @@ struct vcpu_sum {
 
 /* The sums of a vCPU under their names. */
 void vcpu_sums(struct kvmi_lat_sums *sums, struct vcpu_sum named[NR_VCPU_SUMS]);
+
+/* Its exits that userspace handled, whatever they were for. */
+uint64_t sums_users(const struct kvmi_lat_sums *sums);
+uint64_t sums_user_time(const struct kvmi_lat_sums *sums);
 
 /* Appends an object for each vCPU to array. */
 void vcpus_to_json(const struct vcpus *vcpus, const char *case_name, json_t *array);

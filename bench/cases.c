@@ -1,33 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The table of cases, their set-up, and the checks that make a number trustworthy. */
+/* The table of cases, and what they need of a machine. */
 #include "cases.h"
 
-#include "control.h"
-#include "introspector.h"
-
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WARMUP_HITS	 100
-#define MAX_ROUND	 1000000
-#define ROUND_TIMEOUT_MS 120000
-#define HOOK_TIMEOUT_MS	 10000
-/* Longer than any session; see introspector_start(). */
-#define INTROSPECTOR_LIMIT_S 300
+#define MAX_ROUND 1000000
 
 VMM_DECLARE_GUEST(cpuid);
 VMM_DECLARE_GUEST(hypercall);
 VMM_DECLARE_GUEST(hypercall_event);
 VMM_DECLARE_GUEST(int3);
 VMM_DECLARE_GUEST(int3_handled);
+VMM_DECLARE_GUEST(int3_paced);
 VMM_DECLARE_GUEST(npt_fault);
 VMM_DECLARE_GUEST(pio_out);
-extern const char guest_int3_bp[], guest_int3_handled_handler[];
+extern const char guest_int3_handled_handler[];
 
 /* --- the cases --- */
 
@@ -165,12 +156,104 @@ static const struct bench_case table[] = {
 		.answer = &answer_hypercall,
 		.extra = true,
 	},
+	{
+		.name = "int3_event_thread",
+		.what = "as int3_event_retry, the introspector being a thread of the VMM",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.thread = true,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_same_cpu",
+		.what = "as int3_event_retry, the introspector on the vCPU's own CPU",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.same_cpu = true,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_polling",
+		.what = "as int3_event_retry, the introspector never sleeps",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.polls = true,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_paced",
+		.what = "as int3_event_retry, hits due at --rate: from when one is due to its end",
+		.lab_hits = 2000,
+		.guest = GUEST(int3_paced),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.paced = true,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_2vcpus",
+		.what = "as int3_event_retry, 2 vCPUs at once",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.vcpus = 2,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_4vcpus",
+		.what = "as int3_event_retry, 4 vCPUs at once",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.vcpus = 4,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_8vcpus",
+		.what = "as int3_event_retry, 8 vCPUs at once",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.vcpus = 8,
+		.extra = true,
+	},
+	{
+		.name = "int3_event_4vms",
+		.what = "as int3_event_retry, 4 VMs at once, each with an introspector of its own",
+		.lab_hits = 10000,
+		.guest = GUEST(int3),
+		.needs_bp = true,
+		.answer = &answer_retry,
+		.vms = 4,
+		.extra = true,
+	},
 };
 
 const struct bench_case *cases(size_t *n)
 {
 	*n = sizeof(table) / sizeof(table[0]);
 	return table;
+}
+
+unsigned int case_vcpus(const struct bench_case *c)
+{
+	return (c->vcpus ? c->vcpus : 1) * (c->vms ? c->vms : 1);
+}
+
+int case_introspector_cpu(const struct bench_case *c, const struct case_setup *setup)
+{
+	if (!c->answer)
+		return -1;
+	return c->same_cpu ? setup->cpu : setup->introspector_cpu;
 }
 
 uint64_t case_max_round(const struct bench_case *c)
@@ -213,7 +296,19 @@ bool case_have_kvmi(const char **why)
 	return !ret;
 }
 
-const char *case_skip_reason(const struct bench_case *c)
+/* What it is made for would not show: the CPUs are not different ones. */
+static const char *cpus_skip_reason(const struct bench_case *c, const struct case_setup *setup)
+{
+	if (setup->cpu != setup->introspector_cpu)
+		return NULL;
+	if (c->polls)
+		return "it would poll on the vCPU's own CPU; with a second one, --introspector_cpu";
+	if (c->same_cpu)
+		return "int3_event_retry does the same here: there is but one CPU for both";
+	return NULL;
+}
+
+const char *case_skip_reason(const struct bench_case *c, const struct case_setup *setup)
 {
 	static bool asked_bp, asked_kvmi, have_kvmi;
 	static enum vmm_probe bp;
@@ -236,278 +331,5 @@ const char *case_skip_reason(const struct bench_case *c)
 		have_kvmi = case_have_kvmi(&why_kvmi);
 		asked_kvmi = true;
 	}
-	return c->answer && !have_kvmi ? why_kvmi : NULL;
-}
-
-/* --- sessions --- */
-
-/**
- * struct case_session - a case while it is set up
- * @bp: guest address of the int3
- * @events: the introspector's counter after the latest round
- * @counted_hits, @counted_events: of all rounds
- */
-struct case_session {
-	const struct bench_case *c;
-	struct vmm *vm;
-	struct vmm_vcpu *vcpu;
-	struct introspector *in;
-	const uint64_t *log;
-	uint64_t round;
-	uint64_t bp;
-	uint64_t events;
-	uint64_t counted_hits;
-	uint64_t counted_events;
-	long tsc_khz;
-};
-
-static char error[640];
-
-const char *case_error(void)
-{
-	return error;
-}
-
-static int fail(int ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int fail(int ret, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(error, sizeof(error), fmt, ap);
-	va_end(ap);
-	return ret;
-}
-
-static int vmm_fail(int ret)
-{
-	return fail(ret, "%s", vmm_error());
-}
-
-/* The guest ended otherwise than by DONE. */
-static int run_fail(const struct case_session *cs, int ret)
-{
-	const char *why = cs->in ? introspector_error(cs->in) : "";
-
-	if (*why)
-		return fail(ret, "the introspector failed: %s", why);
-	/* It has said all it had to say: now there is only the end of it to be heard. */
-	if (cs->in && introspector_ready(cs->in, 100) < 0)
-		return fail(ret,
-			    "the introspector ended in the middle, after %llu hits of the round",
-			    (unsigned long long)cs->vcpu->config->hits);
-	return fail(ret, "after %llu hits of the round: %s",
-		    (unsigned long long)cs->vcpu->config->hits, vmm_error());
-}
-
-static int run_guest(struct case_session *cs, uint64_t hits)
-{
-	int ret;
-
-	if (cs->c->pages) {
-		/* With its pages everything else has gone: from the entry, which touches that again. */
-		ret = vmm_unmap_pages(cs->vm);
-		if (!ret)
-			ret = vmm_vcpu_start(cs->vcpu, GUEST_CODE);
-		if (ret)
-			return vmm_fail(ret);
-	}
-	cs->vcpu->config->count = hits;
-	ret = vmm_run(cs->vcpu, &cs->c->ops, &cs->bp, ROUND_TIMEOUT_MS);
-	if (ret)
-		return run_fail(cs, ret);
-	if (cs->vcpu->config->hits != hits)
-		return fail(-EIO, "the guest was to do %llu hits and counted %llu",
-			    (unsigned long long)hits, (unsigned long long)cs->vcpu->config->hits);
-	return 0;
-}
-
-/*
- * Hook the VM and have the event switched on. The introspector's command is only executed by a vCPU that
- * runs, so the guest does rounds of no hits until it is.
- */
-static int hook(struct case_session *cs, int sock)
-{
-	int ret = vmm_hook(cs->vm, sock);
-
-	if (ret)
-		return vmm_fail(ret);
-	ret = introspector_go(cs->in);
-	for (int ms = 0; !ret && ms < HOOK_TIMEOUT_MS; ms++) {
-		ret = run_guest(cs, 0);
-		if (ret)
-			break;
-		ret = introspector_ready(cs->in, 1);
-		if (ret > 0)
-			return 0;
-	}
-	if (!ret)
-		return fail(-ETIMEDOUT, "the introspector did not get the event switched on");
-	return *introspector_error(cs->in) ? run_fail(cs, ret)
-					   : fail(ret, "the introspector is gone");
-}
-
-static int set_up(struct case_session *cs, const struct case_cpus *cpus)
-{
-	const struct bench_case *c = cs->c;
-	size_t log_size = (cs->round + 1) * sizeof(uint64_t);
-	int sock = -1, ret;
-
-	ret = vmm_pin(cpus->vcpu);
-	if (ret)
-		return vmm_fail(ret);
-	if (c->answer) {
-		ret = introspector_start(&cs->in, c->answer, cpus->introspector, &sock,
-					 INTROSPECTOR_LIMIT_S);
-		if (ret)
-			return fail(ret, "%s", introspector_error(NULL));
-	}
-
-	ret = vmm_create(&cs->vm, GUEST_LOG + log_size, 1);
-	if (!ret && c->pages)
-		ret = vmm_add_pages(cs->vm, c->pages);
-	if (!ret)
-		ret = vmm_load(cs->vm, &c->guest);
-	if (!ret && c->bp_handler)
-		ret = vmm_set_handler(cs->vm, 3, vmm_label(&c->guest, c->bp_handler));
-	if (ret) {
-		ret = vmm_fail(ret);
-		goto out;
-	}
-	cs->vcpu = vmm_vcpu(cs->vm, 0);
-	cs->log = vmm_mem(cs->vm, GUEST_LOG, log_size);
-	cs->vcpu->config->log = GUEST_LOG;
-	cs->vcpu->config->log_size = log_size;
-	cs->bp = vmm_label(&c->guest, guest_int3_bp);
-	cs->tsc_khz = vmm_tsc_khz(cs->vcpu);
-	if (cs->tsc_khz < 0) {
-		ret = vmm_fail(cs->tsc_khz);
-		goto out;
-	}
-	if (c->guest_debug) {
-		ret = vmm_guest_debug(cs->vcpu, c->guest_debug);
-		if (ret) {
-			ret = vmm_fail(ret);
-			goto out;
-		}
-	}
-	if (c->answer)
-		ret = hook(cs, sock);
-out:
-	if (sock >= 0)
-		close(sock);
-	return ret;
-}
-
-int case_open(struct case_session **out, const struct bench_case *c, const struct case_cpus *cpus,
-	      uint64_t round)
-{
-	struct case_session *cs = calloc(1, sizeof(*cs));
-	int ret;
-
-	if (!cs)
-		return fail(-ENOMEM, "out of memory");
-	cs->c = c;
-	cs->round = round < WARMUP_HITS ? WARMUP_HITS : round;
-
-	ret = set_up(cs, cpus);
-	if (!ret)
-		ret = run_guest(cs, WARMUP_HITS);
-	if (ret) {
-		char why[sizeof(error)];
-
-		memcpy(why, error, sizeof(why));
-		case_close(cs);
-		memcpy(error, why, sizeof(error));
-		return ret;
-	}
-	if (cs->in)
-		cs->events = introspector_events(cs->in);
-
-	*out = cs;
-	return 0;
-}
-
-int case_round(struct case_session *cs, uint64_t hits, struct stats *s, bool account)
-{
-	int ret;
-
-	if (!hits || hits > cs->round)
-		return fail(-EINVAL, "a round has 1 to %llu hits", (unsigned long long)cs->round);
-
-	if (account && control("begin %s", cs->c->name))
-		return fail(-EIO, "%s", control_error());
-	/* From the guest's first stamp to its OUT after the last hit: nothing else is in between. */
-	ret = run_guest(cs, hits);
-	if (account && control("end") && !ret)
-		return fail(-EIO, "%s", control_error());
-	if (ret)
-		return ret;
-	cs->counted_hits += hits;
-
-	if (cs->in) {
-		uint64_t now = introspector_events(cs->in);
-
-		if (now - cs->events != hits)
-			return fail(-EIO,
-				    "the guest hit %llu breakpoints, the introspector received "
-				    "%llu events",
-				    (unsigned long long)hits,
-				    (unsigned long long)(now - cs->events));
-		cs->counted_events += now - cs->events;
-		cs->events = now;
-	}
-
-	for (uint64_t i = 0; i < hits; i++)
-		if (cs->log[i + 1] <= cs->log[i])
-			return fail(-EIO,
-				    "the guest's TSC does not ascend: %llu after %llu at hit %llu",
-				    (unsigned long long)cs->log[i + 1],
-				    (unsigned long long)cs->log[i], (unsigned long long)i);
-	return stats_add_stamps(s, cs->log, hits + 1) ? fail(-ENOMEM, "out of memory") : 0;
-}
-
-int case_cost(struct case_session *cs, uint64_t hits)
-{
-	int ret;
-
-	if (control("cost %s", cs->c->name))
-		return fail(-EIO, "%s", control_error());
-	ret = run_guest(cs, hits < cs->round ? hits : cs->round);
-	if (control("cost_end") && !ret)
-		return fail(-EIO, "%s", control_error());
-	if (cs->in)
-		cs->events = introspector_events(cs->in);
-	return ret;
-}
-
-uint64_t case_hits(const struct case_session *cs)
-{
-	return cs->counted_hits;
-}
-
-int64_t case_events(const struct case_session *cs)
-{
-	return cs->in ? (int64_t)cs->counted_events : -1;
-}
-
-long case_tsc_khz(const struct case_session *cs)
-{
-	return cs->tsc_khz;
-}
-
-int case_close(struct case_session *cs)
-{
-	int ret = 0;
-
-	if (!cs)
-		return 0;
-
-	/* Unhooks: the introspector sees the end of its socket. */
-	vmm_destroy(cs->vm);
-	if (cs->in && introspector_stop(cs->in))
-		ret = fail(-EIO, "%s", introspector_error(NULL));
-	free(cs);
-	return ret;
+	return c->answer && !have_kvmi ? why_kvmi : cpus_skip_reason(c, setup);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cases of the benchmark, and how one is set up, run in rounds and checked. */
+/* The cases of the benchmark: the table of them, and which can run here. */
 #ifndef CASES_H
 #define CASES_H
 
 #include "answers.h"
-#include "stats.h"
 #include "vmm.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,7 +20,12 @@
  * @needs_bp: #BP exits must arrive on this machine
  * @guest_debug: KVM_GUESTDBG_* the VMM sets, 0 none
  * @bp_handler: label of what takes the guest's #BP; NULL: nobody expects one
- * @answer: an introspector is hooked and answers events so; NULL: there is none
+ * @answer: an introspector is hooked to each VM and answers events so; NULL: there is none
+ * @thread: it is a thread of the VMM's process instead of a process
+ * @polls: it does not sleep while it waits for events
+ * @same_cpu: it shares the CPU of the (first) vCPU
+ * @vcpus, @vms: so many of each VM, and so many of these; 0 is 1
+ * @paced: hits fall due at a rate, and count from then on; what is late does not move what follows
  * @ops: how the VMM handles the exits
  */
 struct bench_case {
@@ -34,57 +39,45 @@ struct bench_case {
 	uint32_t guest_debug;
 	const char *bp_handler;
 	const struct answer *answer;
+	bool thread;
+	bool polls;
+	bool same_cpu;
+	unsigned int vcpus;
+	unsigned int vms;
+	bool paced;
 	struct vmm_ops ops;
+};
+
+/**
+ * struct case_setup - what a user chooses besides the case
+ * @allowed: the CPUs there are to choose from
+ * @cpu: the (first) vCPU's; others take the allowed ones behind it in turn, but for the introspector's
+ * @introspector_cpu: all introspectors'
+ * @rate: of a paced case, in hits per second
+ */
+struct case_setup {
+	cpu_set_t allowed;
+	int cpu;
+	int introspector_cpu;
+	unsigned int rate;
 };
 
 /* The table; *@n of them. */
 const struct bench_case *cases(size_t *n);
 
-/* Why this machine cannot run it: a sentence that says what to do; NULL it can. Static memory. */
-const char *case_skip_reason(const struct bench_case *c);
+/* Why it cannot be run here so: a sentence that says what to do; NULL it can. Static memory. */
+const char *case_skip_reason(const struct bench_case *c, const struct case_setup *setup);
 
 /* Can breakpoint events be had here? *@why: one sentence either way. */
 bool case_have_kvmi(const char **why);
 
+/* vCPUs of all its VMs. */
+unsigned int case_vcpus(const struct bench_case *c);
+
+/* Where its introspectors run; -1: it has none. */
+int case_introspector_cpu(const struct bench_case *c, const struct case_setup *setup);
+
 /* Hits of one round at most: their stamps stay in guest memory until it is over. */
 uint64_t case_max_round(const struct bench_case *c);
-
-/* CPUs to bind to. */
-struct case_cpus {
-	int vcpu;
-	int introspector;
-};
-
-struct case_session;
-
-/*
- * Set up machine, guest and introspector of a case and do some warm-up hits, which no result counts.
- * @round: hits of a round at most. On failure negative errno; case_error() has a sentence.
- */
-int case_open(struct case_session **out, const struct bench_case *c, const struct case_cpus *cpus,
-	      uint64_t round);
-
-/*
- * Do exactly @hits hits, add their times to @s. If @account, `kvmi-lat record` is told where they begin
- * and end. Fails unless the guest counted @hits hits, the introspector as many events, and all stamps
- * ascend.
- */
-int case_round(struct case_session *cs, uint64_t hits, struct stats *s, bool account);
-
-/*
- * One more round, which is in no account, for kvmi-lat's sake: it has the kernel count what its programs
- * take meanwhile.
- */
-int case_cost(struct case_session *cs, uint64_t hits);
-
-/* Of all rounds so far. Events: -1 for a case that has none. */
-uint64_t case_hits(const struct case_session *cs);
-int64_t case_events(const struct case_session *cs);
-long case_tsc_khz(const struct case_session *cs);
-
-/* Take everything down. NULL is allowed. Fails if the introspector did. */
-int case_close(struct case_session *cs);
-
-const char *case_error(void);
 
 #endif /* CASES_H */

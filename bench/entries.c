@@ -68,6 +68,12 @@ int entries_add(const struct entry *e)
 		json_object_set_new(o, "events", json_integer(e->events));
 	if (e->introspector_cpu >= 0)
 		json_object_set_new(o, "introspector_cpu", json_integer(e->introspector_cpu));
+	if (e->vcpus > 1)
+		json_object_set_new(o, "nr_vcpus", json_integer(e->vcpus));
+	if (e->vms > 1)
+		json_object_set_new(o, "nr_vms", json_integer(e->vms));
+	if (e->late >= 0)
+		json_object_set_new(o, "late", json_integer(e->late));
 	return append(o);
 }
 

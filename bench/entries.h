@@ -11,10 +11,12 @@
 /**
  * struct entry - the result of one case, observed in one way, once
  * @observer: "none", "detached", "attached"
- * @stats: hit-to-hit times in TSC ticks, finished
+ * @stats: hit-to-hit times in TSC ticks (or from when a hit was due), finished
  * @hits: counted by the guest
  * @events: received by the introspector, -1 not an event case
+ * @late: hits that were due before the one before had ended, -1 hits do not fall due
  * @introspector_cpu: -1 none
+ * @vcpus, @vms: so many at once; vCPUs of all VMs
  * @sched: "fifo" or "other", of vCPU and introspector
  */
 struct entry {
@@ -24,6 +26,9 @@ struct entry {
 	const struct stats *stats;
 	uint64_t hits;
 	int64_t events;
+	int64_t late;
+	unsigned int vcpus;
+	unsigned int vms;
 	long tsc_khz;
 	int cpu;
 	int introspector_cpu;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The introspector process: counts events and answers them. */
+/* The introspector: counts events and answers them. */
 #include "introspector.h"
 
 #include "kvmi_client.h"
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -22,24 +23,32 @@
 
 #define STOP_TIMEOUT_MS 5000
 
-/* Where both processes look. */
+/* Where both sides look. */
 struct shared {
 	_Atomic uint64_t events;
 	char error[256];
 };
 
-/* @ctl: a byte to the child says go, a byte back says ready, its end says it is gone. */
+/**
+ * struct introspector - this side of it
+ * @pid: of a process; else @thread, which uses @its_ctl and @its_sock
+ * @ctl: a byte to it says go, a byte back says ready, its end says it is gone
+ */
 struct introspector {
+	struct introspector_config config;
 	pid_t pid;
+	pthread_t thread;
+	int its_ctl;
+	int its_sock;
 	int ctl;
 	struct shared *shared;
 };
 
 static char start_error[320];
 
-/* --- the child --- */
+/* --- there --- */
 
-static int child_error(struct shared *sh, const char *fmt, ...)
+static int its_error(struct shared *sh, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -59,70 +68,87 @@ static int answer_events(struct kvmi_client *c, struct shared *sh, const struct 
 		if (ret == -EPIPE)
 			return 0; /* unhooked: the normal end */
 		if (ret)
-			return child_error(sh, "receiving an event: %s", kvmi_strerror(ret));
+			return its_error(sh, "receiving an event: %s", kvmi_strerror(ret));
 		if (ev.common.event != answer->event)
-			return child_error(sh, "event %u came, which was not asked for",
-					   ev.common.event);
+			return its_error(sh, "event %u came, which was not asked for",
+					 ev.common.event);
 		if (ev.common.event == KVMI_EVENT_BREAKPOINT && !ev.breakpoint.insn_len)
-			return child_error(sh, "a breakpoint event with instruction length 0 came");
+			return its_error(sh, "a breakpoint event with instruction length 0 came");
 
 		atomic_fetch_add(&sh->events, 1);
 		ret = answer->give(c, &ev);
 		if (ret)
-			return child_error(sh, "answering event %u: %s", ev.hdr.seq,
-					   kvmi_strerror(ret));
+			return its_error(sh, "answering event %u: %s", ev.hdr.seq,
+					 kvmi_strerror(ret));
 	}
 }
 
-static int child_main(struct shared *sh, const struct answer *answer, int ctl, int sock, int cpu)
+/* Closes @sock. */
+static int introspect(struct shared *sh, const struct introspector_config *config, int ctl,
+		      int sock)
 {
 	struct kvmi_client *c;
 	uint32_t version;
 	char byte;
 	int ret;
 
-	if (vmm_pin(cpu))
-		return child_error(sh, "%s", vmm_error());
+	if (vmm_pin(config->cpu))
+		return its_error(sh, "%s", vmm_error());
 	/* No limit per message: that would cost a timer for each, and alarm() bounds the whole. */
 	ret = kvmi_client_new(&c, sock, -1);
 	if (ret)
-		return child_error(sh, "%s", kvmi_strerror(ret));
-	if (read(ctl, &byte, 1) != 1)
+		return its_error(sh, "%s", kvmi_strerror(ret));
+	kvmi_client_set_polling(c, config->polls);
+	if (read(ctl, &byte, 1) != 1) {
+		kvmi_client_free(c);
 		return 0; /* never hooked */
+	}
 
 	ret = kvmi_get_version(c, &version);
 	if (ret)
-		return child_error(sh, "GET_VERSION: %s", kvmi_strerror(ret));
-	ret = kvmi_vcpu_control_events(c, 0, answer->event, true);
-	if (ret)
-		return child_error(sh, "switching the event on: %s", kvmi_strerror(ret));
-	if (write(ctl, "r", 1) != 1)
-		return child_error(sh, "the benchmark is gone");
-
-	ret = answer_events(c, sh, answer);
+		its_error(sh, "GET_VERSION: %s", kvmi_strerror(ret));
+	for (unsigned int i = 0; !ret && i < config->vcpus; i++) {
+		ret = kvmi_vcpu_control_events(c, i, config->answer->event, true);
+		if (ret)
+			its_error(sh, "switching the event on: %s", kvmi_strerror(ret));
+	}
+	if (!ret && send(ctl, "r", 1, MSG_NOSIGNAL) != 1)
+		ret = its_error(sh, "the benchmark is gone");
+	if (!ret)
+		ret = answer_events(c, sh, config->answer);
 	kvmi_client_free(c);
 	return ret;
 }
 
 /* Never returns. Keeps nothing but the two sockets and the standard streams. */
-static void child(struct shared *sh, const struct answer *answer, int ctl, int sock, int cpu,
-		  unsigned int limit_s, pid_t parent)
+static void child(struct shared *sh, const struct introspector_config *config, int ctl, int sock,
+		  pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
 	signal(SIGALRM, SIG_DFL);
-	alarm(limit_s);
+	alarm(config->limit_s);
 
 	ctl = fcntl(ctl, F_DUPFD, 100);
 	sock = fcntl(sock, F_DUPFD, 100);
 	if (ctl < 0 || sock < 0 || dup2(ctl, 3) < 0 || dup2(sock, 4) < 0)
-		_exit(child_error(sh, "dup2: %s", strerror(errno)));
+		_exit(its_error(sh, "dup2: %s", strerror(errno)));
 	close_range(5, ~0U, 0);
-	_exit(child_main(sh, answer, 3, 4, cpu));
+	_exit(introspect(sh, config, 3, 4) ? 1 : 0);
 }
 
-/* --- the parent --- */
+/* Its end is told as that of a process is: by that of its socket. */
+static void *thread_main(void *arg)
+{
+	struct introspector *in = arg;
+
+	introspect(in->shared, &in->config, in->its_ctl, in->its_sock);
+	close(in->its_ctl);
+	return NULL;
+}
+
+/* --- here --- */
 
 static int start_failed(const char *what, int err)
 {
@@ -130,16 +156,31 @@ static int start_failed(const char *what, int err)
 	return -err;
 }
 
-int introspector_start(struct introspector **out, const struct answer *answer, int cpu, int *sock,
-		       unsigned int limit_s)
+static int start_process(struct introspector *in)
+{
+	pid_t parent = getpid();
+
+	fflush(NULL);
+	in->pid = fork();
+	if (in->pid < 0)
+		return start_failed("fork", errno);
+	if (!in->pid)
+		child(in->shared, &in->config, in->its_ctl, in->its_sock, parent);
+	close(in->its_ctl);
+	close(in->its_sock);
+	return 0;
+}
+
+int introspector_start(struct introspector **out, const struct introspector_config *config,
+		       int *sock)
 {
 	int ctl[2] = {-1, -1}, sv[2] = {-1, -1}, ret;
 	struct introspector *in = calloc(1, sizeof(*in));
-	pid_t parent = getpid();
 
 	start_error[0] = '\0';
 	if (!in)
 		return start_failed("introspector", ENOMEM);
+	in->config = *config;
 	in->shared = mmap(NULL, sizeof(*in->shared), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (in->shared == MAP_FAILED) {
@@ -151,19 +192,19 @@ int introspector_start(struct introspector **out, const struct answer *answer, i
 		ret = start_failed("socketpair", errno);
 		goto close_all;
 	}
-
-	fflush(NULL);
-	in->pid = fork();
-	if (in->pid < 0) {
-		ret = start_failed("fork", errno);
-		goto close_all;
-	}
-	if (!in->pid)
-		child(in->shared, answer, ctl[1], sv[1], cpu, limit_s, parent);
-
-	close(ctl[1]);
-	close(sv[1]);
 	in->ctl = ctl[0];
+	in->its_ctl = ctl[1];
+	in->its_sock = sv[1];
+
+	if (config->thread) {
+		ret = pthread_create(&in->thread, NULL, thread_main, in);
+		if (ret)
+			ret = start_failed("pthread_create", ret);
+	} else {
+		ret = start_process(in);
+	}
+	if (ret)
+		goto close_all;
 	*sock = sv[0];
 	*out = in;
 	return 0;
@@ -222,32 +263,45 @@ const char *introspector_error(const struct introspector *in)
 	return in ? in->shared->error : start_error;
 }
 
-int introspector_stop(struct introspector *in)
+/* How it ended, in start_error: "" well. */
+static void reap(struct introspector *in, bool hangs)
 {
-	int status = 0, ret = 0;
+	int status = 0;
 
-	shutdown(in->ctl, SHUT_WR);
-	for (;;) {
-		ret = hear(in, STOP_TIMEOUT_MS);
-		if (ret < 0)
-			break;
+	if (in->config.thread) {
+		/* Receiving is where it can be cancelled. */
+		if (hangs)
+			pthread_cancel(in->thread);
+		pthread_join(in->thread, NULL);
+	} else {
+		if (hangs)
+			kill(in->pid, SIGKILL);
+		while (waitpid(in->pid, &status, 0) < 0 && errno == EINTR)
+			;
 	}
-	if (ret == -ETIMEDOUT)
-		kill(in->pid, SIGKILL);
-	while (waitpid(in->pid, &status, 0) < 0 && errno == EINTR)
-		;
 
 	start_error[0] = '\0';
-	if (ret == -ETIMEDOUT)
+	if (hangs)
 		snprintf(start_error, sizeof(start_error),
 			 "the introspector did not end after the VM was unhooked");
 	else if (WIFSIGNALED(status))
 		snprintf(start_error, sizeof(start_error),
 			 "the introspector was killed by signal %d%s", WTERMSIG(status),
 			 WTERMSIG(status) == SIGALRM ? " (its time limit)" : "");
-	else if (WEXITSTATUS(status))
+	else if (status || in->shared->error[0])
 		snprintf(start_error, sizeof(start_error), "the introspector failed: %s",
 			 in->shared->error);
+}
+
+int introspector_stop(struct introspector *in)
+{
+	int ret;
+
+	shutdown(in->ctl, SHUT_WR);
+	do {
+		ret = hear(in, STOP_TIMEOUT_MS);
+	} while (ret >= 0);
+	reap(in, ret == -ETIMEDOUT);
 	ret = start_error[0] ? -EIO : 0;
 
 	close(in->ctl);

@@ -5,6 +5,7 @@
 #include "entries.h"
 #include "gbench.h"
 #include "other.h"
+#include "session.h"
 #include "vm.h"
 #include "vmm.h"
 
@@ -20,6 +21,8 @@
 #define TARGET_SECONDS 0.5
 #define MIN_HITS       10000
 #define MAX_HITS       5000000
+/* At a slow rate, they take as long as they take. */
+#define MIN_PACED 100
 
 /* So many once more, to have what kvmi-lat's programs take counted by themselves. */
 #define COST_HITS 1000
@@ -37,6 +40,7 @@ static const char help[] =
 	"      --cpu=N               bind the vCPU to this CPU (default: the first allowed)\n"
 	"      --introspector_cpu=N  bind the introspector to this one (default: the second allowed,\n"
 	"                            the vCPU's own if there is but one)\n"
+	"      --rate=N              int3_event_paced: so many hits per second (default: 10000)\n"
 	"      --sched=other|fifo    scheduling policy of vCPU and introspector (default: fifo in the\n"
 	"                            Bochs lab, where the order of wake-ups on its one CPU would\n"
 	"                            otherwise depend on what ran before; other elsewhere)\n"
@@ -65,7 +69,7 @@ static const char help[] =
 
 static struct {
 	uint64_t hits; /* 0: not given */
-	struct case_cpus cpus;
+	struct case_setup setup;
 	double target_s;
 	bool recorded;	   /* counts must be known beforehand: each case runs once per repetition */
 	char lab[16];	   /* the lab's backend, "" on a host */
@@ -74,7 +78,7 @@ static struct {
 	bool filtered; /* what is to be measured is chosen by name */
 	bool other_hooked;
 	bool failed;
-} opt = {.target_s = TARGET_SECONDS};
+} opt = {.target_s = TARGET_SECONDS, .setup.rate = 10000};
 
 /**
  * struct job - a case as registered with Google Benchmark
@@ -120,6 +124,13 @@ static void report(struct gbench_state *st, const struct job *j, const struct st
 	gbench_counter(st, "hits", e->hits);
 	if (e->events >= 0)
 		gbench_counter(st, "events", e->events);
+	if (e->late >= 0)
+		gbench_counter(st, "late", e->late);
+	if (e->late > (int64_t)e->hits / 2)
+		fprintf(stderr,
+			"kvmi-bench: %s: %lld of %llu hits were due before the one before had ended; "
+			"for a rate that this machine keeps: --rate\n",
+			e->name, (long long)e->late, (unsigned long long)e->hits);
 	if (!strcmp(opt.lab, "bochs"))
 		gbench_label(st, "unit: instructions");
 	if (opt.recorded && entries_add(e))
@@ -151,7 +162,7 @@ static bool run_rounds(struct gbench_state *st, const struct job *j, struct case
 static void run_job(struct gbench_state *st, void *arg)
 {
 	struct job *j = arg;
-	const char *why = case_skip_reason(j->c);
+	const char *why = case_skip_reason(j->c, &opt.setup);
 	uint64_t hits = gbench_iterations(st), max = case_max_round(j->c);
 	struct case_session *cs;
 	struct stats s = {0};
@@ -170,7 +181,7 @@ static void run_job(struct gbench_state *st, void *arg)
 		job_fail(st, j, control_error());
 		return;
 	}
-	if (case_open(&cs, j->c, &opt.cpus, hits < max ? hits : max)) {
+	if (case_open(&cs, j->c, &opt.setup, hits < max ? hits : max)) {
 		job_fail(st, j, case_error());
 		ok = false;
 	} else {
@@ -187,9 +198,12 @@ static void run_job(struct gbench_state *st, void *arg)
 			.hits = case_hits(cs),
 			.events = case_events(cs),
 			.tsc_khz = case_tsc_khz(cs),
-			.cpu = opt.cpus.vcpu,
+			.cpu = opt.setup.cpu,
 			.sched = opt.sched,
-			.introspector_cpu = j->c->answer ? opt.cpus.introspector : -1,
+			.introspector_cpu = case_introspector_cpu(j->c, &opt.setup),
+			.vcpus = case_vcpus(j->c),
+			.vms = j->c->vms ? j->c->vms : 1,
+			.late = case_late(cs),
 		};
 		if (case_close(cs) && ok) {
 			job_fail(st, j, case_error());
@@ -218,10 +232,10 @@ static uint64_t calibrate(const struct bench_case *c)
 	struct stats s = {0};
 	double hits = 0;
 
-	if (case_open(&cs, c, &opt.cpus, trial))
+	if (case_open(&cs, c, &opt.setup, trial))
 		return 0;
 	if (!case_round(cs, trial, &s, false) && s.sum)
-		hits = opt.target_s * case_tsc_khz(cs) * 1e3 / stats_mean(&s);
+		hits = opt.target_s * case_vcpus(c) * case_tsc_khz(cs) * 1e3 / stats_mean(&s);
 	case_close(cs);
 	stats_free(&s);
 
@@ -238,7 +252,10 @@ static uint64_t hits_for(const struct bench_case *c)
 		return opt.hits;
 	if (opt.lab[0])
 		return c->lab_hits;
-	if (!opt.recorded || case_skip_reason(c))
+	if (c->paced)
+		return opt.target_s * opt.setup.rate < MIN_PACED ? MIN_PACED
+								 : opt.target_s * opt.setup.rate;
+	if (!opt.recorded || case_skip_reason(c, &opt.setup))
 		return opt.recorded ? MIN_HITS : 0; /* 0: left to Google Benchmark */
 	hits = calibrate(c);
 	return hits ? hits : MIN_HITS;
@@ -268,7 +285,7 @@ static int register_cases(void)
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t hits = hits_for(&c[i]);
-		const char *why = case_skip_reason(&c[i]);
+		const char *why = case_skip_reason(&c[i], &opt.setup);
 		int ret = 0;
 
 		if (c[i].extra && !opt.all && !opt.filtered)
@@ -313,19 +330,19 @@ static void find_lab(void)
 /* The first two CPUs this process may use. */
 static int find_cpus(void)
 {
-	cpu_set_t set;
+	const cpu_set_t *set = &opt.setup.allowed;
 	int found = 0;
 
-	if (sched_getaffinity(0, sizeof(set), &set)) {
+	if (sched_getaffinity(0, sizeof(*set), &opt.setup.allowed)) {
 		fprintf(stderr, "kvmi-bench: sched_getaffinity: %s; use --cpu\n", strerror(errno));
 		return -errno;
 	}
 	for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
-		if (!CPU_ISSET(cpu, &set))
+		if (!CPU_ISSET(cpu, set))
 			continue;
 		if (!found++)
-			opt.cpus.vcpu = cpu;
-		opt.cpus.introspector = cpu;
+			opt.setup.cpu = cpu;
+		opt.setup.introspector_cpu = cpu;
 	}
 	return 0;
 }
@@ -351,7 +368,7 @@ static int list_cases(void)
 	const struct bench_case *c = cases(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		const char *why = case_skip_reason(&c[i]);
+		const char *why = case_skip_reason(&c[i], &opt.setup);
 
 		printf("%-20s %s%s\n", c[i].name, c[i].what, c[i].extra ? " (--all)" : "");
 		if (why)
@@ -403,6 +420,7 @@ enum {
 	OPT_HITS = 1,
 	OPT_CPU,
 	OPT_INTROSPECTOR_CPU,
+	OPT_RATE,
 	OPT_SCHED,
 	OPT_ALL,
 	OPT_OTHER_HOOKED,
@@ -415,6 +433,7 @@ static const struct option options[] = {
 	{"hits", required_argument, NULL, OPT_HITS},
 	{"cpu", required_argument, NULL, OPT_CPU},
 	{"introspector_cpu", required_argument, NULL, OPT_INTROSPECTOR_CPU},
+	{"rate", required_argument, NULL, OPT_RATE},
 	{"sched", required_argument, NULL, OPT_SCHED},
 	{"all", no_argument, NULL, OPT_ALL},
 	{"other-hooked", no_argument, NULL, OPT_OTHER_HOOKED},
@@ -442,15 +461,20 @@ static int parse_options(int argc, char **argv)
 			if (parse_number("cpu", optarg, 0, 65535, &value))
 				return 2;
 			/* The default for the other one may not be this CPU's neighbour any more. */
-			if (!own_introspector_cpu && opt.cpus.introspector == (int)value)
-				opt.cpus.introspector = opt.cpus.vcpu;
-			opt.cpus.vcpu = value;
+			if (!own_introspector_cpu && opt.setup.introspector_cpu == (int)value)
+				opt.setup.introspector_cpu = opt.setup.cpu;
+			opt.setup.cpu = value;
 			break;
 		case OPT_INTROSPECTOR_CPU:
 			if (parse_number("introspector_cpu", optarg, 0, 65535, &value))
 				return 2;
-			opt.cpus.introspector = value;
+			opt.setup.introspector_cpu = value;
 			own_introspector_cpu = true;
+			break;
+		case OPT_RATE:
+			if (parse_number("rate", optarg, 10, 1000000, &value))
+				return 2;
+			opt.setup.rate = value;
 			break;
 		case OPT_SCHED:
 			if (strcmp(optarg, "fifo") && strcmp(optarg, "other")) {
@@ -534,8 +558,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kvmi-bench: %s\n", control_error());
 		return 1;
 	}
-	add_context("cpu", opt.cpus.vcpu);
-	add_context("introspector_cpu", opt.cpus.introspector);
+	add_context("cpu", opt.setup.cpu);
+	add_context("introspector_cpu", opt.setup.introspector_cpu);
 	gbench_context("sched", opt.sched);
 	if (opt.lab[0]) {
 		gbench_context("kvmi_lab", opt.lab);
@@ -544,7 +568,7 @@ int main(int argc, char **argv)
 				"kvmi-bench: this is the Bochs lab: every \"ns\" below is one "
 				"executed instruction\n");
 	}
-	if (opt.other_hooked && other_start(&opt.cpus))
+	if (opt.other_hooked && other_start(&opt.setup))
 		return 1;
 	if (register_cases())
 		return 1;

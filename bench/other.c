@@ -26,10 +26,10 @@ static const struct bench_case *event_case(void)
 }
 
 /* Never returns. Says "r" when the VM is hooked, and lasts until the other end is closed. */
-static void child(int sock, const struct case_cpus *cpus)
+static void child(int sock, const struct case_setup *setup)
 {
 	const struct bench_case *c = event_case();
-	const char *why = case_skip_reason(c);
+	const char *why = case_skip_reason(c, setup);
 	struct case_session *cs;
 	char byte;
 	int ret;
@@ -39,7 +39,7 @@ static void child(int sock, const struct case_cpus *cpus)
 		fprintf(stderr, "kvmi-bench: the other VM cannot be hooked: %s\n", why);
 		_exit(1);
 	}
-	if (case_open(&cs, c, cpus, 1)) {
+	if (case_open(&cs, c, setup, 1)) {
 		fprintf(stderr, "kvmi-bench: the other VM: %s\n", case_error());
 		_exit(1);
 	}
@@ -53,7 +53,7 @@ static void child(int sock, const struct case_cpus *cpus)
 	_exit(ret ? 1 : 0);
 }
 
-int other_start(const struct case_cpus *cpus)
+int other_start(const struct case_setup *setup)
 {
 	int sv[2];
 	char byte;
@@ -70,7 +70,7 @@ int other_start(const struct case_cpus *cpus)
 	}
 	if (!pid) {
 		close(sv[0]);
-		child(sv[1], cpus);
+		child(sv[1], setup);
 	}
 	close(sv[1]);
 	ctl = sv[0];

@@ -5,24 +5,50 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static int make_room(struct stats *s, size_t more)
+{
+	size_t room = s->n + more;
+	uint64_t *p;
+
+	if (room <= s->room)
+		return 0;
+	p = realloc(s->samples, room * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	s->samples = p;
+	s->room = room;
+	return 0;
+}
+
+static void add(struct stats *s, uint64_t sample)
+{
+	s->samples[s->n++] = sample;
+	s->sum += sample;
+}
+
 int stats_add_stamps(struct stats *s, const uint64_t *stamps, size_t n)
 {
 	if (n < 2)
 		return 0;
-	if (s->room - s->n < n - 1) {
-		size_t room = s->n + n - 1;
-		uint64_t *p = realloc(s->samples, room * sizeof(*p));
+	if (make_room(s, n - 1))
+		return -ENOMEM;
+	for (size_t i = 1; i < n; i++)
+		add(s, stamps[i] - stamps[i - 1]);
+	return 0;
+}
 
-		if (!p)
-			return -ENOMEM;
-		s->samples = p;
-		s->room = room;
-	}
+int stats_add_due(struct stats *s, const uint64_t *stamps, size_t n, uint64_t period,
+		  uint64_t *late)
+{
+	if (n < 2)
+		return 0;
+	if (make_room(s, n - 1))
+		return -ENOMEM;
 	for (size_t i = 1; i < n; i++) {
-		uint64_t d = stamps[i] - stamps[i - 1];
+		uint64_t due = stamps[0] + i * period;
 
-		s->samples[s->n++] = d;
-		s->sum += d;
+		add(s, stamps[i] > due ? stamps[i] - due : 0);
+		*late += stamps[i - 1] > due;
 	}
 	return 0;
 }

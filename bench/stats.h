@@ -20,6 +20,14 @@ struct stats {
 /* Add the differences of neighbouring @stamps; n - 1 samples. -ENOMEM. */
 int stats_add_stamps(struct stats *s, const uint64_t *stamps, size_t n);
 
+/*
+ * Add what hits took from when they were due: the first so a @period after the first stamp, each other a
+ * @period after the one before; stamp i is the end of hit i. Those that were due before the one before
+ * had ended are counted into *@late: their wait is in their time. -ENOMEM.
+ */
+int stats_add_due(struct stats *s, const uint64_t *stamps, size_t n, uint64_t period,
+		  uint64_t *late);
+
 /* Sort. Quantiles may be asked for from here on. */
 void stats_finish(struct stats *s);
 void stats_free(struct stats *s);

@@ -47,7 +47,7 @@ run_in_machine()
 		;;
 	esac
 	case " $_programs" in
-	*' kvmi-trace.sh'* | *' live.sh'*)
+	*' kvmi-trace.sh'* | *' live.sh'* | *' two-cpus.sh'*)
 		set -- "$@" --file "$root/build/tools/kvmi-trace" --file "$root/build/bench/kvmi-bench" \
 			--file "$root/build/tests/lab/json_lines"
 		;;

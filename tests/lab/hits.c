@@ -40,7 +40,12 @@ static unsigned int answer(struct kvmi_client *c, const struct hits_batch *batch
 
 static void run_batch(struct lab *l, const struct hits_batch *batch)
 {
-	struct entry e = {.observer = "attached", .introspector_cpu = -1, .sched = "other"};
+	struct entry e = {.observer = "attached",
+			  .introspector_cpu = -1,
+			  .late = -1,
+			  .vcpus = 1,
+			  .vms = 1,
+			  .sched = "other"};
 	struct runner r = {.timeout_ms = 30000};
 	struct stats stats = {0};
 

@@ -219,10 +219,14 @@ if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat
 	skip "make bench inside a lab machine" "the programs have not been built; run make"
 	finish
 fi
+# On the machine's one CPU two cannot be had.
 every_case()
 {
 	for _case in $("$root/build/bench/kvmi-bench" --list | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p'); do
-		grep -q "^$_case  *attached  *1  *1000 " out || { echo "# no $_case" && return 1; }
+		case $_case in
+		int3_event_polling | int3_event_same_cpu) grep -q "^$_case  *skipped" out ;;
+		*) grep -q "^$_case  *attached  *1  *1000 " out ;;
+		esac || { echo "# no $_case" && return 1; }
 	done
 }
 

@@ -280,6 +280,30 @@ static void test_new_errors(void **state)
 	kvmi_client_free(NULL);
 }
 
+/* Whatever holds of a client that sleeps while it waits holds of one that does not. */
+static int setup_polling(void **state)
+{
+	struct fixture *f;
+	int ret = setup(state);
+
+	f = *state;
+	if (!ret)
+		kvmi_client_set_polling(f->c, true);
+	return ret;
+}
+
+static struct CMUnitTest polling(const char *name, CMUnitTestFunction test)
+{
+	return (struct CMUnitTest){
+		.name = name,
+		.test_func = test,
+		.setup_func = setup_polling,
+		.teardown_func = teardown,
+	};
+}
+
+#define TEST_POLLING(test) polling(#test "_polling", test)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +318,13 @@ int main(void)
 		TEST(test_send_timeout),
 		TEST(test_raw),
 		TEST(test_event_pending),
+		TEST_POLLING(test_partial_reads),
+		TEST_POLLING(test_stream_of_sizes),
+		TEST_POLLING(test_oversized),
+		TEST_POLLING(test_eof),
+		TEST_POLLING(test_eof_within_message),
+		TEST_POLLING(test_timeout),
+		TEST_POLLING(test_timeout_despite_events),
 		cmocka_unit_test(test_new_errors),
 	};
 

@@ -42,6 +42,25 @@ static void test_differences(void **state)
 	stats_free(&s);
 }
 
+/* Each from when it was due; what one that stalls holds up counts with its wait, and as late. */
+static void test_due(void **state)
+{
+	const uint64_t stamps[] = {1000, 1110, 1205, 1650, 1660, 1670, 1710};
+	const uint64_t expected[] = {5, 10, 110, 170, 260, 350};
+	struct stats s = {0};
+	uint64_t late = 7;
+
+	(void)state;
+	assert_int_equal(stats_add_due(&s, stamps, 1, 100, &late), 0);
+	assert_int_equal(stats_add_due(&s, stamps, 7, 100, &late), 0);
+	assert_int_equal(late, 7 + 3);
+	stats_finish(&s);
+	assert_int_equal(s.n, 6);
+	assert_int_equal(s.sum, 905);
+	assert_memory_equal(s.samples, expected, sizeof(expected));
+	stats_free(&s);
+}
+
 /* 1000 samples 1..1000, given in another order: each quantile is known. */
 static void test_quantiles(void **state)
 {
@@ -93,9 +112,8 @@ static void test_quantile_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_differences),
-		cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_due),	      cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_quantile_list),
 	};
 

@@ -37,6 +37,7 @@ struct batch {
 struct kvmi_client {
 	int fd;
 	int timeout_ms;
+	bool polling;
 	int error; /* final: what every call returns from now on, 0 none */
 	uint32_t seq;
 	struct kept *kept_first;
@@ -74,6 +75,11 @@ int kvmi_client_set_timeout(struct kvmi_client *c, int timeout_ms)
 
 	c->timeout_ms = timeout_ms;
 	return 0;
+}
+
+void kvmi_client_set_polling(struct kvmi_client *c, bool polling)
+{
+	c->polling = polling;
 }
 
 int kvmi_client_new(struct kvmi_client **out, int fd, int timeout_ms)
@@ -355,6 +361,25 @@ bool kvmi_event_pending(const struct kvmi_client *c)
 	return false;
 }
 
+/* recv() that asks over and over instead of sleeping. */
+static ssize_t poll_recv(struct kvmi_client *c, struct deadline *d)
+{
+	for (;;) {
+		ssize_t len = recv(c->fd, c->buf + c->end, BUF_SIZE - c->end, MSG_DONTWAIT);
+
+		if (len >= 0 || errno != EAGAIN)
+			return len;
+		if (c->timeout_ms < 0)
+			continue;
+		if (!d->at) {
+			d->at = now_ms() + c->timeout_ms;
+		} else if (now_ms() >= d->at) {
+			errno = EAGAIN;
+			return len;
+		}
+	}
+}
+
 /*
  * Waits for the next message of the stream. *payload points into the buffer and is good until the
  * next call of this function; the message counts as consumed.
@@ -379,11 +404,12 @@ static int next_msg(struct kvmi_client *c, struct deadline *d, struct kvmi_msg_h
 			c->start = 0;
 		}
 
-		ret = before_wait(c, d, POLLIN);
+		ret = c->polling ? 0 : before_wait(c, d, POLLIN);
 		if (ret)
 			return ret == -ETIMEDOUT ? ret : kvmi_client_fail(c, ret);
 
-		len = recv(c->fd, c->buf + c->end, BUF_SIZE - c->end, 0);
+		len = c->polling ? poll_recv(c, d)
+				 : recv(c->fd, c->buf + c->end, BUF_SIZE - c->end, 0);
 		if (!len)
 			return kvmi_client_fail(c, -EPIPE);
 		if (len > 0) {

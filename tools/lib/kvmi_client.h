@@ -83,6 +83,12 @@ void kvmi_client_free(struct kvmi_client *c);
 /* Change the timeout, as in kvmi_client_new(). */
 int kvmi_client_set_timeout(struct kvmi_client *c, int timeout_ms);
 
+/*
+ * Wait for messages by asking for them over and over: no wake-up comes on top of each, for a CPU that does
+ * nothing else. Timeouts hold as before. Off at first.
+ */
+void kvmi_client_set_polling(struct kvmi_client *c, bool polling);
+
 /* The socket, to poll or shut down. See kvmi_client_pending(): polling alone misses messages. */
 int kvmi_client_fd(const struct kvmi_client *c);
 

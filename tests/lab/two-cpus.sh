@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Inside a lab machine with several processors: the cases of the benchmark that one is not enough for.
+
+dir=/tmp/checks
+# shellcheck source=checks.sh
+. /bin/checks.sh
+
+# Its row: all hits done, each an event.
+measures()	# CASE OPTION...
+{
+	case=$1
+	shift
+	kvmi-bench --hits=200 --benchmark_filter="^$case/" "$@" >"$dir/out" 2>&1
+	status=$?
+	cat "$dir/out"
+	[ $status -eq 0 ] && grep "^$case/" "$dir/out" | grep -q ' events=200 hits=200 '
+}
+
+skips()	# CASE REASON OPTION...
+{
+	case=$1 reason=$2
+	shift 2
+	kvmi-bench --benchmark_filter="^$case/" "$@" >"$dir/out" 2>&1
+	status=$?
+	cat "$dir/out"
+	[ $status -eq 0 ] && grep "^kvmi-bench: $case is skipped: " "$dir/out" | grep -q "$reason"
+}
+
+check "an introspector that polls, on another CPU" measures int3_event_polling
+check "it does not poll on the vCPU's own CPU" skips int3_event_polling "own CPU" --introspector_cpu=0
+check "an introspector that shares the vCPU's CPU" measures int3_event_same_cpu
+check "it is no case of its own where they share it anyway" skips int3_event_same_cpu "int3_event_retry" --introspector_cpu=0
+check "two vCPUs at once" measures int3_event_2vcpus
+check "an introspector that is a thread" measures int3_event_thread
+check "hits that fall due" measures int3_event_paced --rate=2000
+end_checks

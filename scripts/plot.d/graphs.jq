@@ -1,69 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Turns run files into one gnuplot script: per graph a title, labels, data, and a call of the file that draws it.
 #
-# Input: an array of {"file": name, "run": run file}. Whatever comes out of a run file goes into single quotes
-# (gnuplot runs what stands between backquotes in double ones) or is a number.
+# Input: an array of {"file": name, "run": run file}.
 
-def clean: tostring | gsub("[\\x00-\\x1f]"; " ");
-def quoted: "'" + (clean | gsub("'"; "''")) + "'";
-def file_name: if . == "" then "command" else gsub("[^A-Za-z0-9._-]"; "_") | sub("^\\."; "_") end;
-
-# 1234567.8 -> 1,234,567.8
-def thousands:
-	tostring | capture("^(?<sign>-?)(?<whole>[0-9]+)(?<rest>.*)$")
-	| .whole as $w
-	| [range(($w | length) % 3; ($w | length) + 1; 3) as $stop
-		| $w[([$stop - 3, 0] | max):$stop] | select(. != "")] as $groups
-	| .sign + ($groups | join(",")) + .rest;
-def round_to($digits): pow(10; $digits) as $p | (. * $p | round) / $p;
-def figure: (if fabs < 1000 then round_to(1) else round end) | thousands;
-def percent: 100 * . | round_to(1) | tostring | (if test("\\.") then . else . + ".0" end) + " %";
-
-def fit($most): if length > $most then .[:$most - 1] + "…" else . end;
-
-def median: sort | length as $n | (.[($n - 1) / 2 | floor] + .[$n / 2 | floor]) / 2;
-
-# --- what a run says about its machine ---
-
-def vendor: {vmx: "VMX (Intel)", svm: "SVM (AMD)"}[.machine // ""] // "unknown machine";
-def backend: {
-	bochs: "Bochs lab", host: "host", "qemu-tcg": "QEMU (TCG) lab", "qemu-kvm": "QEMU (nested KVM) lab"
-	}[.backend // ""] // "unknown backend";
-def unit: .unit;
-def unit_note: if .unit == "instructions" then "(path length in the lab; not time)" else "" end;
-def series: .kernel_build.series // "" | if . == "" or . == "stock" then . else "series " + .[:12] end;
-def kernel: "Linux " + (.kernel // "unknown") + (series | if . == "" then "" else ", " + . end);
-def cpu: .cpu // "unknown CPU" | gsub("\\((R|TM|tm)\\)"; "") | sub(" CPU @.*"; "") | sub(" Processor$"; "") | gsub(" +"; " ");
-def seed: if .seed == null then empty else "seed \(.seed)" end;
-def machine_id: (.machine // "unknown") + (if .backend == "bochs" then "" else "-" + (.backend // "unknown") end);
-
-def seeds: [.[] | .seed | select(. != null)] | unique
-	| if length == 0 then [] elif length == 1 then ["seed \(.[0])"]
-	elif length <= 3 then ["seeds " + (map(tostring) | join(", "))] else ["\(length) seeds"] end;
-# one line for all runs of a graph
-def where: map(.run.fingerprint)
-	| (map(kernel) | unique) as $kernels
-	| [if ($kernels | length) == 1 then $kernels[0] else "\($kernels | length) kernels" end,
-		(.[0] | backend + ", " + cpu)] + seeds | join("; ") | fit(96);
-def footnote: .[0].run.fingerprint
-	| if .unit == "instructions"
-	then "Path length, not time: it compares kernels and code paths on one vendor, never vendors."
-	elif .backend != "host" then "Not bare metal: an emulated or nested machine."
-	else "" end;
-
-def common:
-	"subtitle = \(where | quoted)",
-	"footnote = \(footnote | quoted)",
-	"unit = \(.[0].run.fingerprint | unit | quoted)",
-	"unit_note = \(.[0].run.fingerprint | unit_note | quoted)";
-
-# Runs of one kernel are repetitions, whatever their seeds, 6.1 before 6.12: [{caption, runs}].
-def by_kernel:
-	group_by(.run.fingerprint | [(.kernel // "" | [scan("[0-9]+") | tonumber]), kernel])
-	| (length > 1) as $several
-	| ((map(.[0].run.fingerprint.kernel) | unique | length) < length) as $alike
-	| map({runs: ., caption: (.[0].run.fingerprint | if $alike then ", " + kernel
-		elif $several then ", Linux " + (.kernel // "unknown") else "" end)});
+include "draw";
 
 # --- percentiles ---
 
@@ -137,18 +77,61 @@ def percentiles($id):
 	. as $runs | (.[0].run.fingerprint) as $f
 	| (cases[] as $case | ($runs | case_curves($case)) as $c | select($c | length > 0)
 		| percentile_graph("percentiles-\($case | file_name)-\($id)";
-			"\($case), \($f | vendor): guest's own clock, hit to hit"; $runs; $c)),
-	(ladder_curves as $c | select($c | length > 1)
+			"\($case), \($f | vendor): guest's own clock, "
+				+ if [$runs[].run.entries[] | select(.case == $case and .late != null)] == [] then "hit to hit"
+				else "from when a hit was due" end; $runs; $c)),
+	(ladder_curves as $c | select($c | length | . > 1 and . <= 8)	# more have no dashes of their own; the ladder has them
 		| percentile_graph("percentiles-\($id)";
 			"\($f | vendor): guest's own clock, hit to hit, BPF detached"; $runs; $c));
 
-# --- stages ---
+# --- the ladder, and several at once ---
 
-# four to eight of them
-def linear_ticks($hi):
-	pow(10; $hi / 4 | log10 | floor) as $p
-	| ([1, 2, 5] | map(. * $p) | map(select($hi / . >= 4))[-1]) as $step
-	| [range(0; $hi / $step | floor + 1) | . * $step | round_to(3) | (thousands | quoted) + " \(.)"] | join(", ");
+# What a case's entries say of it without an observer.
+def undisturbed($case): [entries($case; "none", "detached") | select(. != [])][0] | select(. != null);
+def value: map(.mean) | median;
+
+# One vCPU's cases from the cheapest to the dearest, each with how many of the cheapest it makes.
+def ladder($id):
+	. as $runs | (.[0].run.fingerprint) as $f
+	| [cases[] as $case | undisturbed($case) | select(.[0].nr_vcpus == null)
+		| {name: $case, value: value, n: (map(.n) | add)}] | sort_by(.value)
+	| select(length > 2 and ($runs | by_kernel | length) == 1) as $rungs
+	| bars_graph("ladder-\($id)"; "\($f | vendor): what a hit costs the guest, by its own clock";
+		"means, BPF detached, of n = \([$rungs[].n] | unique | map(thousands) | join(", ")) hits; right: how many times the cheapest";
+		$runs; [{heading: "", bars: [$rungs[] | {name, value, look: 0, text: (.value | figure),
+			note: (.value / $rungs[0].value | figure + " x")}]}]);
+
+# int3_event_retry by one vCPU, and its like by more: of one VM, or of as many VMs.
+def crowds($kernel):
+	[$kernel.runs | cases[] as $case | undisturbed($case)
+		| {case: $case, x: (.[0].nr_vcpus // 1), vms: (.[0].nr_vms // 1), value: value, n: (map(.n) | add), p99: ([.[].quantiles[] | select(.[0] == 0.99)[1]] | median)}
+		| select(.case == "int3_event_retry" or .x > 1)]
+	| (.[] | select(.x == 1)) as $one
+	| [$one] + map(select(.x > 1 and .vms == 1)), [$one] + map(select(.x > 1 and .vms == .x))
+	| select(length > 1) | sort_by(.x);
+
+def scaling($id):
+	. as $runs | (.[0].run.fingerprint) as $f
+	| [by_kernel[] as $k | crowds($k)
+		| {points: ., label: ((if .[-1].vms == 1 then "vCPUs of one VM" else "VMs with one vCPU each" end) + $k.caption)}]
+	| select(length > 0) as $curves
+	| "reset session",
+	"name = \("scaling-\($id)" | quoted)",
+	"title = \("\($f | vendor): int3 as an event, from several vCPUs at once" | quoted)",
+	($runs | common),
+	"subtitle2 = \("int3_event_retry and its like, BPF detached; n = \([$curves[].points[].n] | unique | map(thousands) | join(", ")) hits each; CPUs: \($f.cpus // "?")" | quoted)",
+	"per = \((if $f.unit == "instructions" then "million instructions" else "millisecond" end) | quoted)",
+	"curves = \($curves | length)",
+	"array label[\($curves | length)] = [\($curves | map(.label | quoted) | join(", "))]",
+	([$curves[].points[].p99] | max | "most = \(.)", "ticks = \"\(linear_ticks(.))\""),
+	([$curves[].points[] | .x / .value * 1e6] | max | "most_rate = \(.)", "ticks_rate = \"\(linear_ticks(.))\""),
+	"set xtics (\([$curves[].points[].x] | unique | map("'\(.)' \(.)") | join(", ")))",
+	"$curve << END",
+	($curves[] | (.points[] | "\(.x) \(.value) \(.p99) \(.x / .value * 1e6)"), "", ""),
+	"END",
+	"load 'scaling.gp'";
+
+# --- stages ---
 
 def stage_names: ["dispatch", "build", "introspector", "commands", "wake", "act"];
 
@@ -196,35 +179,11 @@ def signed_percent: (. * 10000 | round) as $r | ($r | fabs) as $a
 	| (if $r < 0 then "-" else "+" end) + "\($a / 100 | floor).\($a % 100 | tostring | if length < 2 then "0" + . else . end) %";
 def short_kernel: .kernel // "unknown";
 
-# Several bars below a heading: [{heading, bars: [{name, value, text, note}]}], each group by its own scale.
-def bars_graph($name; $title; $note; $runs; $groups):
-	"reset session",
-	"name = \($name | quoted)",
-	"title = \($title | quoted)",
-	($runs | common),
-	"subtitle2 = \($note | quoted)",
-	"rows = \($groups | map(1.3 + (.bars | length)) | add)",
-	"groups = \($groups | length)",
-	"array heading[\($groups | length)] = [\($groups | map(.heading | quoted) | join(", "))]",
-	([$groups[].bars[]] | "bars = \(length)",
-		"array bar_name[\(length)] = [\(map(.name | quoted) | join(", "))]",
-		"array bar_text[\(length)] = [\(map(.text | quoted) | join(", "))]",
-		"array bar_note[\(length)] = [\(map(.note | quoted) | join(", "))]"),
-	"$heads << END",
-	(foreach $groups[] as $g ({next: 0}; {y: .next, next: (.next + 1.3 + ($g.bars | length))}; "\(.y)")),
-	"END",
-	"$bars << END",
-	(foreach $groups[] as $g ({next: 0}; {y: .next, next: (.next + 1.3 + ($g.bars | length)), g: $g};
-		.y as $y | (.g.bars | map(.value) | max) as $most | .g.bars as $b
-		| range($b | length) as $i | "\($y + 1 + $i) \($b[$i].value / $most) \($i + 1)")),
-	"END",
-	"load 'versions.gp'";
-
 def versions($id):
 	. as $runs | (.[0].run.fingerprint) as $f | by_kernel as $kernels
 	| [cases[] as $case
-		| [$kernels[] | .runs as $of | [$of | entries($case; "none", "detached") | select(. != [])][0] | select(. != null)
-			| {name: ($of[0].run.fingerprint | short_kernel), value: (map(.mean) | median)}]
+		| [$kernels[] | .runs as $of | $of | undisturbed($case)
+			| {name: ($of[0].run.fingerprint | short_kernel), value: value}]
 		| select(length > 1)
 		| {heading: $case, bars: [range(length) as $i | .[$i] + {
 			text: (.[$i].value | figure),
@@ -275,4 +234,4 @@ group_by(.run.fingerprint | [machine_id, .cpu, .unit]) as $groups
 # the same kind of machine with another CPU is another machine
 | ($base + (if ([$ids[:$g][] | select(. == $base)] | length) == 0 then ""
 	else "-\([$ids[:$g][] | select(. == $base)] | length + 1)" end)) as $id
-| $groups[$g] | percentiles($id), stages_by_kernel($id), versions($id), stage_versions($id)
+| $groups[$g] | percentiles($id), ladder($id), scaling($id), stages_by_kernel($id), versions($id), stage_versions($id)

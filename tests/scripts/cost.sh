@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/cost: its arithmetic, and what makes it fail; what the script refuses.
+# The table and the graph of scripts/cost: their arithmetic, and what makes it fail; what the script refuses.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -41,6 +41,13 @@ check "means of the seeds, what is added to plain, and its range" \
 	grep -q '^  kvmi-lat record  *1312\.0  *+311\.0   310\.0 to 312\.0$' "$tmp/out"
 check "over the clock" grep -q 'over the clock: 111\.0, limit 120$' "$tmp/out"
 check "per hook" grep -q 'per hook (8\.00 hooks an event): 200\.0, limit 220$' "$tmp/out"
+jq -n --rawfile rows "$tmp/lines" '{
+	runs: [{file: "x", run: {fingerprint: {kernel: "6.12.1", machine: "svm", backend: "bochs", unit: "instructions"}}}],
+	rows: [$rows | split("\n")[] | select(. != "") | split("\t")]}' |
+	jq -r -L "$root/scripts/plot.d" -f "$root/scripts/cost.d/graph.jq" >"$tmp/out"
+check "the graph: what each adds" out_has "'+311'"
+check "and in percent" out_has "'+31.1 %'"
+check "and what it costs when nobody watches" out_has "stock kernel, CPUID: 1,001 when nobody watches"
 table 110 220
 check "an exit costs too much" status_is 1
 check "and it says so" out_has "111.0, limit 110: TOO MUCH"

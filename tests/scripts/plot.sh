@@ -110,6 +110,20 @@ check "the curves say which kernel" svg_has percentiles-int3-vmx "BPF detached, 
 check "every kernel has its mean, and its difference to the one before" svg_has versions-vmx 6.12.1 7.2.0 4,210 4,020 "-4.51 %"
 check "and its stages" svg_has stages-versions-int3-vmx 6.12.1 7.2.0 dispatch 5,000 "n = 2,000 events"
 
+# --- many cases, and several vCPUs and VMs at once
+sample many.json vmx bochs instructions 1 '
+	def more($name; $times; $with): .entries[:4] | map(.case = $name | .mean *= $times | .quantiles |= map(.[1] *= $times) | . + $with);
+	.entries |= map(if .case == "int3" then .case = "int3_event_retry" else . end)
+	| .entries += more("cheap"; 0.125; {}) + more("dear"; 2; {}) + more("int3_event_8vcpus"; 4; {nr_vcpus: 8})
+		+ more("int3_event_4vms"; 5; {nr_vcpus: 4, nr_vms: 4}) + more("due"; 1; {late: 3})'
+plot many.json
+check "a ladder from the cheapest to the dearest, each with how many of the cheapest it makes" \
+	svg_has ladder-vmx "n = 6,000 hits" cheap 526 "1 x" int3_event_retry 4,210 "8 x" dear 8,420 "16 x"
+check "crowds are no rungs of it" svg_lacks ladder-vmx vcpus
+check "they are curves of their own, with the hits of all of them" \
+	svg_has scaling-vmx "n = 6,000 hits each" "vCPUs of one VM" "VMs with one vCPU each" "hits of all, per million instructions" p99
+check "what counts from when it was due says so" svg_has percentiles-due-vmx "from when a hit was due"
+
 # --- a host
 sample host.json svm host ns null
 plot host.json

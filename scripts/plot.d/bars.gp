@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Draws bars below headings, a bar for each kernel: with its value, and what is to be said of it beside.
+# Draws bars below headings: with names, values, and what is to be said of each beside.
 
 height = 200 + 36 * rows
 load 'style.gp'
@@ -14,13 +14,13 @@ do for [i = 1:groups] {
 }
 do for [i = 1:bars] {
 	y = real(word($bars[i], 1))
-	set label 200 + i bar_name[i] at screen 0.155, first y right
+	set label 200 + i bar_name[i] at screen names_end, first y right
 	set label 300 + i bar_text[i] at screen 0.83, first y right
 	set label 400 + i bar_note[i] at screen 0.965, first y right
 }
 set label 4 subtitle2 at screen 0.02, screen down(107) left textcolor rgb dark
 set label 5 unit.' '.unit_note at screen 0.02, screen up(57) left textcolor rgb dark
-set lmargin at screen 0.17
+set lmargin at screen names_end + 0.015
 set rmargin at screen 0.72
 set tmargin at screen down(135)
 set bmargin at screen up(75)

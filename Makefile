@@ -65,6 +65,7 @@ HELP := \
 '                      SELFTESTS="qemu vmx:smm_test" only these; tests/selftests --help' \
 '  make power          what the verdicts of kvmi-lat compare are worth, by simulation; a minute' \
 '                      POWER_ARGS="--runs 12"; build/tests/power/power --help' \
+'  make check-gbench   Google Benchmark'"'"'s compare.py reads what kvmi-bench writes, and agrees with our medians' \
 '  make planted        the same for real: kernels with a delay in the path of an event, and runs of the same kernel' \
 '                      PLANTED_ARGS="--machine svm --pairs 10"; tests/planted --help' \
 '  make fuzz           run files as hostile input, for ten minutes; FUZZ_SECONDS=60' \
@@ -88,7 +89,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-deb check-debug check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
+.PHONY: bench check check-all check-deb check-debug check-gbench check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory all
@@ -145,6 +146,11 @@ cost:
 	$(Q)scripts/deps bench perf
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/cost $(COST_ARGS)
+
+check-gbench:
+	$(Q)scripts/deps bench gbench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/gbench
 
 planted:
 	$(Q)scripts/deps bench

@@ -16,6 +16,7 @@ VMM_DECLARE_GUEST(hypercall_event);
 VMM_DECLARE_GUEST(int3);
 VMM_DECLARE_GUEST(int3_handled);
 VMM_DECLARE_GUEST(int3_paced);
+VMM_DECLARE_GUEST(loop);
 VMM_DECLARE_GUEST(npt_fault);
 VMM_DECLARE_GUEST(pio_out);
 extern const char guest_int3_handled_handler[];
@@ -93,6 +94,13 @@ static const struct bench_case table[] = {
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
+	},
+	{
+		.name = "loop",
+		.what = "no hit: the guest's loop, which is in every other case",
+		.lab_hits = 6400000,
+		.guest = GUEST(loop),
+		.extra = true,
 	},
 	{
 		.name = "int3_guest",

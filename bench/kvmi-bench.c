@@ -4,6 +4,7 @@
 #include "control.h"
 #include "entries.h"
 #include "gbench.h"
+#include "noise.h"
 #include "other.h"
 #include "session.h"
 #include "vm.h"
@@ -51,6 +52,8 @@ static const char help[] =
 	"      --list                list the cases, and which of them can run here\n"
 	"      --probe-int3          run one int3 guest; exit 0 if #BP exits arrive here, else 1\n"
 	"      --probe-kvmi          exit 0 if this kernel has introspection, switched on, else 1\n"
+	"      --probe-noise         how much of the CPU's time a guest loses that never exits; exit 0 if\n"
+	"                            that is at most 1 %, else 1. On a host every run begins with it\n"
 	"      --help                this text and Google Benchmark's flags\n"
 	"\n"
 	"Every Google Benchmark flag works. Times are nanoseconds; in the Bochs lab they are executed\n"
@@ -77,6 +80,7 @@ static struct {
 	bool all;
 	bool filtered; /* what is to be measured is chosen by name */
 	bool other_hooked;
+	bool probe_noise;
 	bool failed;
 } opt = {.target_s = TARGET_SECONDS, .setup.rate = 10000};
 
@@ -401,6 +405,44 @@ static int probe_kvmi(void)
 	return have ? 0 : 1;
 }
 
+static void noise_text(const struct noise *n, char *text, size_t size)
+{
+	snprintf(text, size,
+		 "CPU %d lost %.3f %% of %.2f s, in %llu interruptions of up to %.1f us",
+		 opt.setup.cpu, n->share * 100, n->seconds, (unsigned long long)n->interruptions,
+		 n->longest_us);
+}
+
+static int probe_noise(void)
+{
+	struct noise n;
+	char text[128];
+
+	if (noise_measure(&opt.setup, &n)) {
+		printf("%s\n", case_error());
+		return 1;
+	}
+	noise_text(&n, text, sizeof(text));
+	printf("%s: %s\n", n.share > NOISE_LIMIT ? "noisy" : "quiet", text);
+	return n.share > NOISE_LIMIT;
+}
+
+/* Where time is time: what is measured next will have the same in it. A case that cannot run says so itself. */
+static void look_for_noise(void)
+{
+	struct noise n;
+	char text[128];
+
+	if (noise_measure(&opt.setup, &n))
+		return;
+	noise_text(&n, text, sizeof(text));
+	gbench_context("noise", text);
+	if (n.share > NOISE_LIMIT)
+		fprintf(stderr,
+			"kvmi-bench: this machine is noisy: %s; scripts/host-check says what may help\n",
+			text);
+}
+
 /* The introspector inherits it. */
 static int set_scheduler(void)
 {
@@ -427,6 +469,7 @@ enum {
 	OPT_LIST,
 	OPT_PROBE_INT3,
 	OPT_PROBE_KVMI,
+	OPT_PROBE_NOISE,
 };
 
 static const struct option options[] = {
@@ -440,6 +483,7 @@ static const struct option options[] = {
 	{"list", no_argument, NULL, OPT_LIST},
 	{"probe-int3", no_argument, NULL, OPT_PROBE_INT3},
 	{"probe-kvmi", no_argument, NULL, OPT_PROBE_KVMI},
+	{"probe-noise", no_argument, NULL, OPT_PROBE_NOISE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -496,6 +540,9 @@ static int parse_options(int argc, char **argv)
 			return probe_int3();
 		case OPT_PROBE_KVMI:
 			return probe_kvmi();
+		case OPT_PROBE_NOISE:
+			opt.probe_noise = true;
+			break;
 		default:
 			fprintf(stderr, "Try 'kvmi-bench --help'.\n");
 			return 2;
@@ -548,6 +595,8 @@ int main(int argc, char **argv)
 		return status;
 	if (set_scheduler())
 		return 1;
+	if (opt.probe_noise)
+		return probe_noise();
 	if (control_open())
 		return 2;
 	signal(SIGPIPE, SIG_IGN); /* a recorder that is gone is an error with a message */
@@ -568,6 +617,8 @@ int main(int argc, char **argv)
 				"kvmi-bench: this is the Bochs lab: every \"ns\" below is one "
 				"executed instruction\n");
 	}
+	if (!opt.lab[0])
+		look_for_noise();
 	if (opt.other_hooked && other_start(&opt.setup))
 		return 1;
 	if (register_cases())

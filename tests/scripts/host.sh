@@ -11,7 +11,10 @@ mkdir -p "$tree/scripts" "$tree/build/bench" "$tmp/bin"
 cp "$root/scripts/common.sh" "$root/scripts/host-check" "$tree/scripts/"
 cat >"$tree/build/bench/kvmi-bench" <<'S'
 #!/bin/sh
-[ -z "$no_bp" ] || { echo "no #BP exits: the guest's own handler ran"; exit 1; }
+case $1 in
+--probe-noise) echo "${noise:+noisy: CPU 0 lost $noise}" ;;
+*) [ -z "$no_bp" ] || { echo "no #BP exits: the guest's own handler ran"; exit 1; } ;;
+esac
 S
 printf '#!/bin/sh\necho "${uid:-0}"\n' >"$tmp/bin/id"
 chmod +x "$tree/build/bench/kvmi-bench" "$tmp/bin/id"
@@ -97,6 +100,9 @@ finds MISSING lockdown lockdown=none
 export uid=1000
 finds MISSING "BPF programs are not for you" "as root"
 unset uid
+export noise="2 % of 0.1 s"
+finds noisy "CPU 0 lost 2 % of 0.1 s" isolcpus
+unset noise
 put /sys/devices/system/cpu/cpu1/cpufreq/scaling_governor powersave
 finds noisy "governor: powersave" "echo performance"
 put /sys/devices/system/cpu/intel_pstate/no_turbo 0

@@ -11,7 +11,7 @@ $(LIBVMM): $(LIBVMM_OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench answers cases control entries gbench introspector \
-	noise other session stats vm offer \
+	kcounts noise other session stats vm offer \
 	$(addprefix guests/,cpuid demo hypercall hypercall_event int3 int3_handled int3_paced loop npt_fault pio_out))
 
 PROGS += build/bench/kvmi-bench
@@ -30,7 +30,12 @@ build/tests/lab/test_vmm: build/tests/lab/test_vmm.o build/tests/lab/vmm_guests.
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lpthread
 
-UNIT_TESTS += build/tests/unit/test_stats
+UNIT_TESTS += build/tests/unit/test_stats build/tests/unit/test_kcounts
+
+build/tests/unit/test_kcounts: tests/unit/test_kcounts.c bench/kcounts.c bench/kcounts.h
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka
 
 build/tests/unit/test_stats: tests/unit/test_stats.c bench/stats.c bench/stats.h
 	$(call msg,CCLD,$@)

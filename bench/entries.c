@@ -68,6 +68,13 @@ int entries_add(const struct entry *e)
 		json_object_set_new(o, "events", json_integer(e->events));
 	if (e->introspector_cpu >= 0)
 		json_object_set_new(o, "introspector_cpu", json_integer(e->introspector_cpu));
+	if (e->have_kcounts) {
+		double hits = (double)e->hits / e->vcpus;
+
+		json_object_set_new(o, "kernel_instructions",
+				    json_real(e->kcounts.instructions / hits));
+		json_object_set_new(o, "kernel_cycles", json_real(e->kcounts.cycles / hits));
+	}
 	if (e->vcpus > 1)
 		json_object_set_new(o, "nr_vcpus", json_integer(e->vcpus));
 	if (e->vms > 1)

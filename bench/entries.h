@@ -3,6 +3,7 @@
 #ifndef ENTRIES_H
 #define ENTRIES_H
 
+#include "kcounts.h"
 #include "stats.h"
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@
  * @hits: counted by the guest
  * @events: received by the introspector, -1 not an event case
  * @late: hits that were due before the one before had ended, -1 hits do not fall due
+ * @kcounts: of all hits of the first vCPU, if @have_kcounts
  * @introspector_cpu: -1 none
  * @vcpus, @vms: so many at once; vCPUs of all VMs
  * @sched: "fifo" or "other", of vCPU and introspector
@@ -27,6 +29,8 @@ struct entry {
 	uint64_t hits;
 	int64_t events;
 	int64_t late;
+	struct kcounts_values kcounts;
+	bool have_kcounts;
 	unsigned int vcpus;
 	unsigned int vms;
 	long tsc_khz;

@@ -130,6 +130,12 @@ static void report(struct gbench_state *st, const struct job *j, const struct st
 		gbench_counter(st, "events", e->events);
 	if (e->late >= 0)
 		gbench_counter(st, "late", e->late);
+	if (e->have_kcounts) {
+		double hits = (double)e->hits / e->vcpus;
+
+		gbench_counter(st, "instructions:k", e->kcounts.instructions / hits);
+		gbench_counter(st, "cycles:k", e->kcounts.cycles / hits);
+	}
 	if (e->late > (int64_t)e->hits / 2)
 		fprintf(stderr,
 			"kvmi-bench: %s: %lld of %llu hits were due before the one before had ended; "
@@ -168,6 +174,8 @@ static void run_job(struct gbench_state *st, void *arg)
 	struct job *j = arg;
 	const char *why = case_skip_reason(j->c, &opt.setup);
 	uint64_t hits = gbench_iterations(st), max = case_max_round(j->c);
+	struct kcounts_values kcounts = {0};
+	bool counted;
 	struct case_session *cs;
 	struct stats s = {0};
 	struct entry e;
@@ -194,6 +202,7 @@ static void run_job(struct gbench_state *st, void *arg)
 			job_fail(st, j, case_error());
 			ok = false;
 		}
+		counted = case_kcounts(cs, &kcounts);
 		e = (struct entry){
 			.name = j->c->name,
 			.observer = j->observer,
@@ -208,6 +217,8 @@ static void run_job(struct gbench_state *st, void *arg)
 			.vcpus = case_vcpus(j->c),
 			.vms = j->c->vms ? j->c->vms : 1,
 			.late = case_late(cs),
+			.have_kcounts = counted,
+			.kcounts = kcounts,
 		};
 		if (case_close(cs) && ok) {
 			job_fail(st, j, case_error());

@@ -64,6 +64,7 @@ struct runner {
  * @done: a thread has done its part of the round
  * @leave: instead of a round: the threads are to end
  * @hits, @events, @late: of all rounds
+ * @kcounts: of the first runner's thread; it counts in rounds only
  */
 struct case_session {
 	const struct bench_case *c;
@@ -81,6 +82,7 @@ struct case_session {
 	uint64_t hits;
 	uint64_t events;
 	uint64_t late;
+	struct kcounts kcounts;
 	long tsc_khz;
 };
 
@@ -377,6 +379,7 @@ int case_open(struct case_session **out, const struct bench_case *c, const struc
 		return fail(-ENOMEM, "out of memory");
 	cs->c = c;
 	cs->setup = *setup;
+	kcounts_open(&cs->kcounts); /* what cannot be counted is left out */
 	cs->round = ((round < WARMUP_HITS ? WARMUP_HITS : round) + vcpus - 1) / vcpus;
 	cs->nr_machines = c->vms ? c->vms : 1;
 	cs->machines = calloc(cs->nr_machines, sizeof(*cs->machines));
@@ -448,7 +451,9 @@ int case_round(struct case_session *cs, uint64_t hits, struct stats *s, bool acc
 	if (account && control("begin %s", cs->c->name))
 		return fail(-EIO, "%s", control_error());
 	/* From the guest's first stamp to its OUT after the last hit: nothing else is in between. */
+	kcounts_start(&cs->kcounts);
 	ret = run_round(cs, hits);
+	kcounts_stop(&cs->kcounts);
 	if (account && control("end") && !ret)
 		return fail(-EIO, "%s", control_error());
 	if (ret)
@@ -497,6 +502,11 @@ long case_tsc_khz(const struct case_session *cs)
 	return cs->tsc_khz;
 }
 
+bool case_kcounts(const struct case_session *cs, struct kcounts_values *values)
+{
+	return kcounts_read(&cs->kcounts, values);
+}
+
 int case_close(struct case_session *cs)
 {
 	int ret = 0;
@@ -515,6 +525,7 @@ int case_close(struct case_session *cs)
 		if (m->in && introspector_stop(m->in))
 			ret = fail(-EIO, "%s", introspector_error(NULL));
 	}
+	kcounts_close(&cs->kcounts);
 	free(cs->machines);
 	free(cs->runners);
 	free(cs);

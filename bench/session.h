@@ -4,6 +4,7 @@
 #define SESSION_H
 
 #include "cases.h"
+#include "kcounts.h"
 #include "stats.h"
 
 #include <stdbool.h>
@@ -37,6 +38,9 @@ uint64_t case_hits(const struct case_session *cs);
 int64_t case_events(const struct case_session *cs);
 int64_t case_late(const struct case_session *cs);
 long case_tsc_khz(const struct case_session *cs);
+
+/* What the first vCPU's thread has executed in the kernel in them. False: not to be had on this machine. */
+bool case_kcounts(const struct case_session *cs, struct kcounts_values *values);
 
 /* Take everything down. NULL is allowed. Fails if an introspector did. */
 int case_close(struct case_session *cs);

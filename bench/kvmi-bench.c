@@ -4,8 +4,8 @@
 #include "control.h"
 #include "entries.h"
 #include "gbench.h"
-#include "noise.h"
 #include "other.h"
+#include "probes.h"
 #include "session.h"
 #include "vm.h"
 #include "vmm.h"
@@ -377,83 +377,6 @@ static int parse_number(const char *option, const char *text, unsigned long min,
 	return 0;
 }
 
-static int list_cases(void)
-{
-	size_t n;
-	const struct bench_case *c = cases(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		const char *why = case_skip_reason(&c[i], &opt.setup);
-
-		printf("%-20s %s%s\n", c[i].name, c[i].what, c[i].extra ? " (--all)" : "");
-		if (why)
-			printf("%-20s cannot run here: %s\n", "", why);
-	}
-	return 0;
-}
-
-static int probe_int3(void)
-{
-	static const char *const verdict[] = {
-		[VMM_PROBE_OK] = "#BP exits arrive",
-		[VMM_PROBE_NO_KVM] = "no KVM",
-		[VMM_PROBE_NO_BP] = "no #BP exits",
-		[VMM_PROBE_FAILED] = "the probe failed",
-	};
-	const char *why;
-	enum vmm_probe result = vmm_probe_int3(&why);
-
-	printf("%s: %s\n", verdict[result], why);
-	return result == VMM_PROBE_OK ? 0 : 1;
-}
-
-static int probe_kvmi(void)
-{
-	const char *why;
-	bool have = case_have_kvmi(&why);
-
-	printf("%s\n", why);
-	return have ? 0 : 1;
-}
-
-static void noise_text(const struct noise *n, char *text, size_t size)
-{
-	snprintf(text, size,
-		 "CPU %d lost %.3f %% of %.2f s, in %llu interruptions of up to %.1f us",
-		 opt.setup.cpu, n->share * 100, n->seconds, (unsigned long long)n->interruptions,
-		 n->longest_us);
-}
-
-static int probe_noise(void)
-{
-	struct noise n;
-	char text[128];
-
-	if (noise_measure(&opt.setup, &n)) {
-		printf("%s\n", case_error());
-		return 1;
-	}
-	noise_text(&n, text, sizeof(text));
-	printf("%s: %s\n", n.share > NOISE_LIMIT ? "noisy" : "quiet", text);
-	return n.share > NOISE_LIMIT;
-}
-
-/* Where time is time: what is measured next will have the same in it. A case that cannot run says so itself. */
-static void look_for_noise(void)
-{
-	struct noise n;
-	char text[128];
-
-	if (noise_measure(&opt.setup, &n))
-		return;
-	noise_text(&n, text, sizeof(text));
-	gbench_context("noise", text);
-	if (n.share > NOISE_LIMIT)
-		fprintf(stderr,
-			"kvmi-bench: this machine is noisy: %s; scripts/host-check says what may help\n",
-			text);
-}
-
 /* The introspector inherits it. */
 static int set_scheduler(void)
 {
@@ -546,7 +469,7 @@ static int parse_options(int argc, char **argv)
 			opt.other_hooked = true;
 			break;
 		case OPT_LIST:
-			return list_cases();
+			return list_cases(&opt.setup);
 		case OPT_PROBE_INT3:
 			return probe_int3();
 		case OPT_PROBE_KVMI:
@@ -607,7 +530,7 @@ int main(int argc, char **argv)
 	if (set_scheduler())
 		return 1;
 	if (opt.probe_noise)
-		return probe_noise();
+		return probe_noise(&opt.setup);
 	if (control_open())
 		return 2;
 	signal(SIGPIPE, SIG_IGN); /* a recorder that is gone is an error with a message */
@@ -629,7 +552,7 @@ int main(int argc, char **argv)
 				"executed instruction\n");
 	}
 	if (!opt.lab[0])
-		look_for_noise();
+		warn_of_noise(&opt.setup);
 	if (opt.other_hooked && other_start(&opt.setup))
 		return 1;
 	if (register_cases())

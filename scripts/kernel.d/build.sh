@@ -4,10 +4,17 @@
 
 # --- configuration and make --------------------------------------------------------------------------------
 
+# "#= NAME=VALUE" in a configuration is a variable for make.
+make_variables()
+{
+	for_lines "$extra_configs" cat | for_this_version | sed -n 's/^#= //p'
+}
+
 kmake()
 {
+	# shellcheck disable=SC2046 # words
 	nice make -C "$src" O="$obj" LOCALVERSION= KBUILD_BUILD_USER=kvmi-lat KBUILD_BUILD_HOST=lab \
-		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' "$@"
+		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' $(make_variables) "$@"
 }
 
 # An option that was asked for and did not come is an error: the kernel would lack it silently.

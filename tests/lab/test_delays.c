@@ -164,7 +164,15 @@ static void check_delay(const char *batch)
 	static const char *const stages[] = {"dispatch", "build", "introspector", "commands",
 					     "wake",	 "act",	  "total"};
 	json_t *run = recorded();
+	double event = mean_of(run, "none", "total");
 
+	/* On debug kernels: what an event takes varies by more than what is to be seen. */
+	if (event > DELAY_NS / 2) {
+		json_decref(run);
+		skip("an event takes %.0f on this kernel, too long beside a delay of %d; one "
+		     "without debugging options shows it",
+		     event, DELAY_NS);
+	}
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
 		check_stage(run, batch, stages[i], mean_spent(batch));
 	json_decref(run);

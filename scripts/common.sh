@@ -67,3 +67,10 @@ in_range()
 	esac
 	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }
+
+# Draws what $tmp/graphs.gp says with the files of scripts/plot.d, into $tmp. For scripts that have fail MESSAGE.
+draw_graphs()
+{
+	cp "$root"/scripts/plot.d/*.gp "$tmp/" && (cd "$tmp" && gnuplot graphs.gp) 2>"$tmp/gnuplot.log" ||
+		fail "gnuplot failed: $(grep -m1 . "$tmp/gnuplot.log")"
+}

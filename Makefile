@@ -65,9 +65,9 @@ HELP := \
 '                      SELFTESTS="qemu vmx:smm_test" only these; tests/selftests --help' \
 '  make power          what the verdicts of kvmi-lat compare are worth, by simulation; a minute' \
 '                      POWER_ARGS="--runs 12"; build/tests/power/power --help' \
-'  make check-gbench   Google Benchmark'"'"'s compare.py reads what kvmi-bench writes, and agrees with our medians' \
 '  make planted        the same for real: kernels with a delay in the path of an event, and runs of the same kernel' \
 '                      PLANTED_ARGS="--machine svm --pairs 10"; tests/planted --help' \
+'  make check-gbench   Google Benchmark'"'"'s compare.py reads what kvmi-bench writes, and agrees with our medians' \
 '  make fuzz           run files as hostile input, for ten minutes; FUZZ_SECONDS=60' \
 '  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
 '  make host-check     what stands between this machine, as it is booted, and make bench on it' \

@@ -252,9 +252,14 @@ const struct bench_case *cases(size_t *n)
 	return table;
 }
 
+unsigned int case_vms(const struct bench_case *c)
+{
+	return c->vms ? c->vms : 1;
+}
+
 unsigned int case_vcpus(const struct bench_case *c)
 {
-	return (c->vcpus ? c->vcpus : 1) * (c->vms ? c->vms : 1);
+	return (c->vcpus ? c->vcpus : 1) * case_vms(c);
 }
 
 int case_introspector_cpu(const struct bench_case *c, const struct case_setup *setup)

@@ -71,7 +71,8 @@ const char *case_skip_reason(const struct bench_case *c, const struct case_setup
 /* Can breakpoint events be had here? *@why: one sentence either way. */
 bool case_have_kvmi(const char **why);
 
-/* vCPUs of all its VMs. */
+/* Its VMs, each with as many vCPUs; and the vCPUs of them all. */
+unsigned int case_vms(const struct bench_case *c);
 unsigned int case_vcpus(const struct bench_case *c);
 
 /* Where its introspectors run; -1: it has none. */

@@ -69,11 +69,8 @@ int entries_add(const struct entry *e)
 	if (e->introspector_cpu >= 0)
 		json_object_set_new(o, "introspector_cpu", json_integer(e->introspector_cpu));
 	if (e->have_kcounts) {
-		double hits = (double)e->hits / e->vcpus;
-
-		json_object_set_new(o, "kernel_instructions",
-				    json_real(e->kcounts.instructions / hits));
-		json_object_set_new(o, "kernel_cycles", json_real(e->kcounts.cycles / hits));
+		json_object_set_new(o, "kernel_instructions", json_real(e->kcounts.instructions));
+		json_object_set_new(o, "kernel_cycles", json_real(e->kcounts.cycles));
 	}
 	if (e->vcpus > 1)
 		json_object_set_new(o, "nr_vcpus", json_integer(e->vcpus));

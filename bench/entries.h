@@ -16,7 +16,7 @@
  * @hits: counted by the guest
  * @events: received by the introspector, -1 not an event case
  * @late: hits that were due before the one before had ended, -1 hits do not fall due
- * @kcounts: of all hits of the first vCPU, if @have_kcounts
+ * @kcounts: for a hit, if @have_kcounts
  * @introspector_cpu: -1 none
  * @vcpus, @vms: so many at once; vCPUs of all VMs
  * @sched: "fifo" or "other", of vCPU and introspector

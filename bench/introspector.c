@@ -92,12 +92,16 @@ static int introspect(struct shared *sh, const struct introspector_config *confi
 	char byte;
 	int ret;
 
-	if (vmm_pin(config->cpu))
-		return its_error(sh, "%s", vmm_error());
 	/* No limit per message: that would cost a timer for each, and alarm() bounds the whole. */
 	ret = kvmi_client_new(&c, sock, -1);
-	if (ret)
+	if (ret) {
+		close(sock);
 		return its_error(sh, "%s", kvmi_strerror(ret));
+	}
+	if (vmm_pin(config->cpu)) {
+		kvmi_client_free(c);
+		return its_error(sh, "%s", vmm_error());
+	}
 	kvmi_client_set_polling(c, config->polls);
 	if (read(ctl, &byte, 1) != 1) {
 		kvmi_client_free(c);

@@ -4,7 +4,6 @@
 #define KCOUNTS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /**
  * struct kcounts - counters of the calling thread
@@ -20,8 +19,8 @@ struct kcounts {
  * @cycles: cycles:k
  */
 struct kcounts_values {
-	uint64_t instructions;
-	uint64_t cycles;
+	double instructions;
+	double cycles;
 };
 
 /*

@@ -131,10 +131,8 @@ static void report(struct gbench_state *st, const struct job *j, const struct st
 	if (e->late >= 0)
 		gbench_counter(st, "late", e->late);
 	if (e->have_kcounts) {
-		double hits = (double)e->hits / e->vcpus;
-
-		gbench_counter(st, "instructions:k", e->kcounts.instructions / hits);
-		gbench_counter(st, "cycles:k", e->kcounts.cycles / hits);
+		gbench_counter(st, "kernel_instructions", e->kcounts.instructions);
+		gbench_counter(st, "kernel_cycles", e->kcounts.cycles);
 	}
 	if (e->late > (int64_t)e->hits / 2)
 		fprintf(stderr,
@@ -215,7 +213,7 @@ static void run_job(struct gbench_state *st, void *arg)
 			.sched = opt.sched,
 			.introspector_cpu = case_introspector_cpu(j->c, &opt.setup),
 			.vcpus = case_vcpus(j->c),
-			.vms = j->c->vms ? j->c->vms : 1,
+			.vms = case_vms(j->c),
 			.late = case_late(cs),
 			.have_kcounts = counted,
 			.kcounts = kcounts,

@@ -229,7 +229,7 @@ static int cpu_of(const struct case_setup *setup, int before)
 static int set_up_machine(struct case_session *cs, struct machine *m)
 {
 	const struct bench_case *c = cs->c;
-	unsigned int vcpus = c->vcpus ? c->vcpus : 1;
+	unsigned int vcpus = case_vcpus(c) / cs->nr_machines;
 	size_t log_size = (cs->round + 1) * sizeof(uint64_t);
 	int cpu = cs->setup.cpu;
 	int ret = vmm_create(&m->vm, GUEST_LOG + vcpus * log_size, vcpus);
@@ -300,7 +300,7 @@ static int start_introspector(struct case_session *cs, struct machine *m)
 	const struct bench_case *c = cs->c;
 	const struct introspector_config config = {
 		.answer = c->answer,
-		.vcpus = c->vcpus ? c->vcpus : 1,
+		.vcpus = case_vcpus(c) / cs->nr_machines,
 		.cpu = case_introspector_cpu(c, &cs->setup),
 		.thread = c->thread,
 		.polls = c->polls,
@@ -381,7 +381,7 @@ int case_open(struct case_session **out, const struct bench_case *c, const struc
 	cs->setup = *setup;
 	kcounts_open(&cs->kcounts); /* what cannot be counted is left out */
 	cs->round = ((round < WARMUP_HITS ? WARMUP_HITS : round) + vcpus - 1) / vcpus;
-	cs->nr_machines = c->vms ? c->vms : 1;
+	cs->nr_machines = case_vms(c);
 	cs->machines = calloc(cs->nr_machines, sizeof(*cs->machines));
 	cs->runners = calloc(vcpus, sizeof(*cs->runners));
 	for (unsigned int i = 0; cs->machines && i < cs->nr_machines; i++)
@@ -504,7 +504,13 @@ long case_tsc_khz(const struct case_session *cs)
 
 bool case_kcounts(const struct case_session *cs, struct kcounts_values *values)
 {
-	return kcounts_read(&cs->kcounts, values);
+	double hits = (double)cs->hits / cs->nr_runners;
+
+	if (!kcounts_read(&cs->kcounts, values))
+		return false;
+	values->instructions /= hits;
+	values->cycles /= hits;
+	return true;
 }
 
 int case_close(struct case_session *cs)

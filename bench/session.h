@@ -39,7 +39,7 @@ int64_t case_events(const struct case_session *cs);
 int64_t case_late(const struct case_session *cs);
 long case_tsc_khz(const struct case_session *cs);
 
-/* What the first vCPU's thread has executed in the kernel in them. False: not to be had on this machine. */
+/* What the first vCPU's thread has executed in the kernel for each of its hits. False: not to be had here. */
 bool case_kcounts(const struct case_session *cs, struct kcounts_values *values);
 
 /* Take everything down. NULL is allowed. Fails if an introspector did. */

@@ -11,10 +11,18 @@ measures()	# CASE OPTION...
 {
 	case=$1
 	shift
-	kvmi-bench --hits=200 --benchmark_filter="^$case/" "$@" >"$dir/out" 2>&1
+	KVMI_LAT_ENTRIES=$dir/entries kvmi-bench --hits=200 --benchmark_filter="^$case/" "$@" >"$dir/out" 2>&1
 	status=$?
 	cat "$dir/out"
 	[ $status -eq 0 ] && grep "^$case/" "$dir/out" | grep -q ' events=200 hits=200 '
+}
+
+measures_on()	# CPUS CASE OPTION...
+{
+	cpus=$1
+	shift
+	measures "$@" && same "CPUs of vCPU and introspector" \
+		"$(sed -n 's/.*"cpu":\([0-9]*\).*"introspector_cpu":\([0-9]*\).*/\1 \2/p' "$dir/entries")" "$cpus"
 }
 
 skips()	# CASE REASON OPTION...
@@ -27,12 +35,6 @@ skips()	# CASE REASON OPTION...
 	[ $status -eq 0 ] && grep "^kvmi-bench: $case is skipped: " "$dir/out" | grep -q "$reason"
 }
 
-check "an introspector that polls, on another CPU" measures int3_event_polling
-check "it does not poll on the vCPU's own CPU" skips int3_event_polling "own CPU" --introspector_cpu=0
-check "an introspector that shares the vCPU's CPU" measures int3_event_same_cpu
-check "it is no case of its own where they share it anyway" skips int3_event_same_cpu "int3_event_retry" --introspector_cpu=0
-check "two vCPUs at once" measures int3_event_2vcpus
-check "an introspector that is a thread" measures int3_event_thread
 # The lab's timer ticks are all there is.
 quiet()
 {
@@ -42,6 +44,12 @@ quiet()
 	[ $status -eq 0 ] && grep -q '^quiet: CPU 0 lost 0\.[0-9]* % .* in [1-9][0-9]* interruptions' "$dir/out"
 }
 
+check "an introspector that polls, on another CPU" measures_on "0 1" int3_event_polling
+check "it does not poll on the vCPU's own CPU" skips int3_event_polling "own CPU" --introspector_cpu=0
+check "an introspector that shares the vCPU's CPU" measures_on "0 0" int3_event_same_cpu
+check "it is no case of its own where they share it anyway" skips int3_event_same_cpu "int3_event_retry" --introspector_cpu=0
+check "two vCPUs at once" measures int3_event_2vcpus
+check "an introspector that is a thread" measures int3_event_thread
 check "what interrupts a guest that never exits" quiet
 check "hits that fall due" measures int3_event_paced --rate=2000
 end_checks

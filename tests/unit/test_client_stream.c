@@ -292,6 +292,29 @@ static int setup_polling(void **state)
 	return ret;
 }
 
+/* Waiting takes the CPU's time if it polls, and only then. */
+static int64_t cpu_ms_of_waiting(struct fixture *f)
+{
+	struct kvmi_event_msg ev;
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	assert_int_equal(kvmi_recv_event(f->c, &ev), -ETIMEDOUT);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	return (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+}
+
+static void test_polling(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(cpu_ms_of_waiting(f) < 10);
+	kvmi_client_set_polling(f->c, true);
+	assert_true(cpu_ms_of_waiting(f) >= 10);
+	kvmi_client_set_polling(f->c, false);
+	assert_true(cpu_ms_of_waiting(f) < 10);
+}
+
 static struct CMUnitTest polling(const char *name, CMUnitTestFunction test)
 {
 	return (struct CMUnitTest){
@@ -318,6 +341,7 @@ int main(void)
 		TEST(test_send_timeout),
 		TEST(test_raw),
 		TEST(test_event_pending),
+		TEST(test_polling),
 		TEST_POLLING(test_partial_reads),
 		TEST_POLLING(test_stream_of_sizes),
 		TEST_POLLING(test_oversized),

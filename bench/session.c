@@ -4,9 +4,11 @@
 
 #include "control.h"
 #include "introspector.h"
+#include "receivers.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -278,6 +280,12 @@ static int hook(struct case_session *cs, struct machine *m)
 		return vmm_fail(ret);
 	close(m->sock);
 	m->sock = -1;
+	if (sched_getscheduler(0) != SCHED_OTHER) {
+		ret = receivers_follow();
+		if (ret)
+			return fail(ret, "cannot set the scheduling policy of KVM's receiver: %s",
+				    strerror(-ret));
+	}
 
 	ret = introspector_go(m->in);
 	for (int ms = 0; !ret && ms < HOOK_TIMEOUT_MS; ms++) {

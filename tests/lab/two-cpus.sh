@@ -44,6 +44,27 @@ quiet()
 	[ $status -eq 0 ] && grep -q '^quiet: CPU 0 lost 0\.[0-9]* % .* in [1-9][0-9]* interruptions' "$dir/out"
 }
 
+# Field 41 of proc(5)'s stat, while a VM is hooked: 0 is SCHED_OTHER, 1 SCHED_FIFO.
+receiver_policy()	# EXPECTED OPTION...
+{
+	expected=$1 policy=none
+	shift
+	kvmi-bench --hits=5000 --benchmark_filter=^int3_event_retry/ "$@" >"$dir/out" 2>&1 &
+	bench=$!
+	# the last that is seen counts: a receiver is there a moment before it is told
+	while kill -0 $bench 2>/dev/null; do
+		usleep 2000
+		seen=$(cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^[0-9]* (kvmi-recv) //p' | awk '{ print $39 }')
+		[ -z "$seen" ] || policy=$seen
+	done
+	wait $bench
+	status=$?
+	cat "$dir/out"
+	[ $status -eq 0 ] && same "scheduling policy of KVM's receiver" "$policy" "$expected"
+}
+
+check "KVM's receiver is scheduled as its introspector" receiver_policy 1
+check "and left alone where that has the default policy" receiver_policy 0 --sched=other
 check "an introspector that polls, on another CPU" measures_on "0 1" int3_event_polling
 check "it does not poll on the vCPU's own CPU" skips int3_event_polling "own CPU" --introspector_cpu=0
 check "an introspector that shares the vCPU's CPU" measures_on "0 0" int3_event_same_cpu

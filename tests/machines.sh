@@ -8,9 +8,8 @@ machine_args()
 	case $1 in
 	vmx | svm) echo "--machine $1" ;;
 	vmx-modules | svm-modules) echo "--machine ${1%-modules}" ;;
-	# Bochs loses the writes that wake a processor from MWAIT
-	vmx-smp | svm-smp) echo "--machine ${1%-smp} --cpus 2 --append idle=nomwait" ;;
-	vmx-smp4 | svm-smp4) echo "--machine ${1%-smp4} --cpus 4 --append idle=nomwait" ;;
+	vmx-smp | svm-smp) echo "--machine ${1%-smp} --cpus 2" ;;
+	vmx-smp4 | svm-smp4) echo "--machine ${1%-smp4} --cpus 4" ;;
 	vmx-vm86) echo "--machine vmx --append kvm_intel.unrestricted_guest=0" ;;
 	svm-nrips0) echo "--machine svm --append kvm_amd.nrips=0" ;;
 	stock) echo "--machine svm" ;;

@@ -50,6 +50,12 @@ static int pio_out_exit(struct vmm_vcpu *v, uint16_t port, uint32_t value, void 
 
 static const struct bench_case table[] = {
 	{
+		.name = "loop",
+		.what = "no hit: the guest's loop, which is in every other case",
+		.lab_hits = 6400000,
+		.guest = GUEST(loop),
+	},
+	{
 		.name = "cpuid",
 		.what = "CPUID: an exit that KVM handles without leaving the kernel",
 		.lab_hits = 80000,
@@ -81,7 +87,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_debug",
 		.what = "int3 to userspace by KVM_EXIT_DEBUG, RIP moved on there, and back",
-		.lab_hits = 30000,
+		.lab_hits = 25000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.guest_debug = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP,
@@ -90,17 +96,10 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_retry",
 		.what = "int3 as KVMI_EVENT_BREAKPOINT to another process: SET_REGISTERS, then RETRY",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
-	},
-	{
-		.name = "loop",
-		.what = "no hit: the guest's loop, which is in every other case",
-		.lab_hits = 6400000,
-		.guest = GUEST(loop),
-		.extra = true,
 	},
 	{
 		.name = "int3_guest",
@@ -113,7 +112,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_pipelined",
 		.what = "as int3_event_retry, SET_REGISTERS and RETRY in one write",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_pipelined,
@@ -122,7 +121,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_continue",
 		.what = "int3 as an event, answered CONTINUE: the guest takes the #BP",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3_handled),
 		.bp_handler = guest_int3_handled_handler,
 		.needs_bp = true,
@@ -132,7 +131,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_registers",
 		.what = "as int3_event_retry, after GET_REGISTERS",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_registers,
@@ -141,7 +140,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_msrs",
 		.what = "as int3_event_retry, after GET_REGISTERS with 16 MSRs",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_registers_msrs,
@@ -150,7 +149,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_restore",
 		.what = "as int3_event_retry, after WRITE_PHYSICAL of the original byte and of int3 again",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_restore,
@@ -159,7 +158,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "hypercall_event",
 		.what = "VMCALL or VMMCALL as KVMI_EVENT_HYPERCALL, answered CONTINUE",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(hypercall_event),
 		.answer = &answer_hypercall,
 		.extra = true,
@@ -167,7 +166,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_thread",
 		.what = "as int3_event_retry, the introspector being a thread of the VMM",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
@@ -177,7 +176,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_same_cpu",
 		.what = "as int3_event_retry, the introspector on the vCPU's own CPU",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
@@ -187,7 +186,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_polling",
 		.what = "as int3_event_retry, the introspector never sleeps",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
@@ -207,7 +206,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_2vcpus",
 		.what = "as int3_event_retry, 2 vCPUs at once",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
@@ -217,7 +216,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_4vcpus",
 		.what = "as int3_event_retry, 4 vCPUs at once",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
@@ -227,7 +226,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_8vcpus",
 		.what = "as int3_event_retry, 8 vCPUs at once",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,
@@ -237,7 +236,7 @@ static const struct bench_case table[] = {
 	{
 		.name = "int3_event_4vms",
 		.what = "as int3_event_retry, 4 VMs at once, each with an introspector of its own",
-		.lab_hits = 10000,
+		.lab_hits = 2000,
 		.guest = GUEST(int3),
 		.needs_bp = true,
 		.answer = &answer_retry,

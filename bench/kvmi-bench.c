@@ -42,13 +42,16 @@ static const char help[] =
 	"      --introspector_cpu=N  bind the introspector to this one (default: the second allowed,\n"
 	"                            the vCPU's own if there is but one)\n"
 	"      --rate=N              int3_event_paced: so many hits per second (default: 10000)\n"
-	"      --sched=other|fifo    scheduling policy of vCPU and introspector (default: fifo in the\n"
-	"                            Bochs lab, where the order of wake-ups on its one CPU would\n"
-	"                            otherwise depend on what ran before; other elsewhere)\n"
+	"      --sched=other|fifo    scheduling policy of vCPU, introspector and KVM's receiver\n"
+	"                            (default: fifo in the Bochs lab, where the order of wake-ups on\n"
+	"                            its one CPU would otherwise depend on what ran before; other\n"
+	"                            elsewhere)\n"
 	"      --all                 also measure what concerns KVM rather than breakpoints, and other\n"
 	"                            ways of answering an event; --list has them. A filter reaches all\n"
 	"      --other-hooked        meanwhile, have another VM hooked in another process, with the\n"
 	"                            breakpoint event switched on\n"
+	"      --progress            a line on stderr for each measurement that is done; Google Benchmark\n"
+	"                            has its own only when the last repetition is\n"
 	"      --list                list the cases, and which of them can run here\n"
 	"      --probe-int3          run one int3 guest; exit 0 if #BP exits arrive here, else 1\n"
 	"      --probe-kvmi          exit 0 if this kernel has introspection, switched on, else 1\n"
@@ -81,6 +84,7 @@ static struct {
 	bool filtered; /* what is to be measured is chosen by name */
 	bool other_hooked;
 	bool probe_noise;
+	bool progress;
 	bool failed;
 } opt = {.target_s = TARGET_SECONDS, .setup.rate = 10000};
 
@@ -231,6 +235,9 @@ static void run_job(struct gbench_state *st, void *arg)
 		stats_finish(&s);
 		report(st, j, &s, &e);
 		j->repetition++;
+		if (opt.progress)
+			fprintf(stderr, "kvmi-bench: measured %s, observer %s, %u\n", j->c->name,
+				j->observer, j->repetition);
 	}
 	stats_free(&s);
 }
@@ -398,6 +405,7 @@ enum {
 	OPT_SCHED,
 	OPT_ALL,
 	OPT_OTHER_HOOKED,
+	OPT_PROGRESS,
 	OPT_LIST,
 	OPT_PROBE_INT3,
 	OPT_PROBE_KVMI,
@@ -412,6 +420,7 @@ static const struct option options[] = {
 	{"sched", required_argument, NULL, OPT_SCHED},
 	{"all", no_argument, NULL, OPT_ALL},
 	{"other-hooked", no_argument, NULL, OPT_OTHER_HOOKED},
+	{"progress", no_argument, NULL, OPT_PROGRESS},
 	{"list", no_argument, NULL, OPT_LIST},
 	{"probe-int3", no_argument, NULL, OPT_PROBE_INT3},
 	{"probe-kvmi", no_argument, NULL, OPT_PROBE_KVMI},
@@ -465,6 +474,9 @@ static int parse_options(int argc, char **argv)
 			break;
 		case OPT_OTHER_HOOKED:
 			opt.other_hooked = true;
+			break;
+		case OPT_PROGRESS:
+			opt.progress = true;
 			break;
 		case OPT_LIST:
 			return list_cases(&opt.setup);

@@ -34,6 +34,11 @@ static void set_guest(json_t *guest, const char *observer, const struct guest_fi
 	object = json_object();
 	json_object_set_new(object, "repetitions", json_integer(g->repetitions));
 	set_figures(object, &g->f);
+	if (isfinite(g->interval.low))
+		json_object_set_new(object, "interval",
+				    json_pack("[f, f]", g->interval.low, g->interval.high));
+	if (isfinite(g->net))
+		json_object_set_new(object, "net", json_real(g->net));
 	json_object_set_new(object, "hits", json_integer(g->hits));
 	if (g->has_events)
 		json_object_set_new(object, "events", json_integer(g->events));

@@ -81,12 +81,24 @@ static void print_value(double value)
 		printf(" %10.*f", fabs(value) < 1e6 ? 1 : 0, value);
 }
 
+static void print_interval(const struct interval *i)
+{
+	char text[48] = "-";
+
+	if (isfinite(i->low))
+		snprintf(text, sizeof(text), "%.*f-%.*f", fabs(i->high) < 1e6 ? 1 : 0, i->low,
+			 fabs(i->high) < 1e6 ? 1 : 0, i->high);
+	printf(" %19s", text);
+}
+
 static void print_guest(const char *name, const char *observer, const struct guest_figures *g)
 {
 	if (!g->repetitions)
 		return;
 	printf("%-20s %-8s %4u %8llu", name, observer, g->repetitions, (unsigned long long)g->f.n);
 	print_value(g->f.mean);
+	print_interval(&g->interval);
+	print_value(g->net);
 	print_value(g->f.p50);
 	print_value(g->f.p90);
 	print_value(g->f.p99);
@@ -110,9 +122,9 @@ static void print_guests(const struct case_summary *cases, unsigned int nr,
 			continue;
 		if (!any)
 			printf("\nGuest's own clock, hit to hit, %s (medians over repetitions)\n"
-			       "%-20s %-8s %4s %8s %10s %10s %10s %10s %10s %10s\n",
-			       unit, "case", "observer", "reps", "n", "mean", "p50", "p90", "p99",
-			       "p99.9", "max");
+			       "%-20s %-8s %4s %8s %10s %19s %10s %10s %10s %10s %10s %10s\n",
+			       unit, "case", "observer", "reps", "n", "mean", "95 % interval",
+			       "less loop", "p50", "p90", "p99", "p99.9", "max");
 		any = true;
 		if (c->skipped)
 			printf("%-20s skipped: %s\n", c->name, c->skipped);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rank.h"
 #include "summary.h"
 
 struct figures figures_of_hist(const struct hist *h)
@@ -78,7 +77,7 @@ static double entry_figure(const json_t *entry, int which)
 static struct guest_figures guest_figures(const json_t *entries, const char *observer)
 {
 	size_t total = json_array_size(entries), i;
-	struct guest_figures g = {};
+	struct guest_figures g = {.net = NAN};
 	double medians[NR_FIGURES] = {};
 	double *values;
 	json_t *entry;
@@ -94,6 +93,7 @@ static struct guest_figures guest_figures(const json_t *entries, const char *obs
 		g.repetitions++;
 		g.f.n += json_integer_value(json_object_get(entry, "n"));
 		g.hits += json_integer_value(json_object_get(entry, "hits"));
+		g.paced |= json_is_integer(json_object_get(entry, "late"));
 		g.has_events |= json_is_integer(events);
 		g.events += json_integer_value(events);
 	}
@@ -106,6 +106,8 @@ static struct guest_figures guest_figures(const json_t *entries, const char *obs
 		}
 		rank_sort(values, n);
 		medians[which] = rank_median(values, n);
+		if (which == MEAN)
+			g.interval = rank_median_interval(values, n);
 	}
 	free(values);
 	g.f.mean = medians[MEAN];
@@ -198,7 +200,9 @@ static void summarize_case(const struct run *run, const json_t *entries, struct 
 	if (!c->m)
 		return;
 	c->main_class = find_main_class(c->m);
-	if (c->attached.repetitions && c->main_class >= 0 && c->m->hists[c->main_class].sum)
+	/* A case whose hits are no exits has only a timer's, of which its mean is not made. */
+	if (c->attached.repetitions && c->main_class >= 0 && c->m->hists[c->main_class].sum &&
+	    10 * c->m->hists[c->main_class].count >= c->attached.f.n)
 		summarize_remainder(c);
 }
 
@@ -233,6 +237,28 @@ static bool all_skipped(const json_t *entries)
 	return true;
 }
 
+/* Every case's guest has around its hit what the case "loop" has around nothing. */
+static void subtract_loop(struct case_summary *cases, unsigned int nr)
+{
+	const struct guest_figures *loop = NULL;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!strcmp(cases[i].name, "loop"))
+			loop = cases[i].detached.repetitions ? &cases[i].detached : &cases[i].none;
+	}
+	if (!loop || !loop->repetitions)
+		return;
+	for (unsigned int i = 0; i < nr; i++) {
+		struct guest_figures *const all[] = {&cases[i].none, &cases[i].detached,
+						     &cases[i].attached};
+
+		for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+			if (all[k]->repetitions && !all[k]->paced && strcmp(cases[i].name, "loop"))
+				all[k]->net = all[k]->f.mean - loop->f.mean;
+		}
+	}
+}
+
 struct case_summary *summarize(const struct run *run, unsigned int *nr)
 {
 	json_t *by_case = entries_by_case(run), *entries;
@@ -258,6 +284,8 @@ struct case_summary *summarize(const struct run *run, unsigned int *nr)
 	}
 	for (unsigned int i = 0; i < *nr; i++)
 		summarize_case(run, json_object_get(by_case, cases[i].name), &cases[i]);
+	if (cases)
+		subtract_loop(cases, *nr);
 	json_decref(by_case);
 	return cases;
 }

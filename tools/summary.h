@@ -3,6 +3,7 @@
 #ifndef KVMI_LAT_SUMMARY_H
 #define KVMI_LAT_SUMMARY_H
 
+#include "rank.h"
 #include "runfile.h"
 
 /* One distribution. */
@@ -14,9 +15,12 @@ struct figures {
 /* What the guest's own clock said, one case under one observer: medians over the repetitions. */
 struct guest_figures {
 	unsigned int repetitions;
-	struct figures f; /* n: of all repetitions together */
-	uint64_t hits;	  /* the guest's own counter, of all repetitions together */
-	uint64_t events;  /* what the introspector received */
+	struct figures f;	  /* n: of all repetitions together */
+	struct interval interval; /* 95 % of the mean's median; NAN: too few repetitions */
+	double net;	 /* mean less what the guest's loop takes by itself; NAN: not known */
+	bool paced;	 /* not from hit to hit, but from when one was due */
+	uint64_t hits;	 /* the guest's own counter, of all repetitions together */
+	uint64_t events; /* what the introspector received */
 	bool has_events;
 };
 

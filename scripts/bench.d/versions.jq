@@ -5,8 +5,9 @@
 .fingerprint as $f
 | def mean($case; $observer): [.entries[] | select(.case == $case and .observer == $observer and .mean != null) | .mean]
 	| if length == 0 then null else add / length end;
-  def total($case): [.stages[] | select(.case == $case and .stage == "total")] | max_by(.count)
-	| if . == null then null else .sum / .count end;
+  def hits($case): [.entries[] | select(.case == $case and .observer == "attached") | .n] | add // 0;
+  def total($case): hits($case) as $hits | [.stages[] | select(.case == $case and .stage == "total")] | max_by(.count)
+	| if . == null or 10 * .count < $hits then null else .sum / .count end;
   . as $run
 | [.entries[] | select(.mean != null) | .case] | reduce .[] as $c ([]; if index($c) then . else . + [$c] end) | .[]
 | . as $case

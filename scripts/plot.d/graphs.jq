@@ -57,6 +57,8 @@ def entries($case; $observer):
 def observer_label: {none: "not observed", detached: "BPF detached", attached: "BPF attached"}[.];
 
 def cases: reduce (.[] | .run.entries[] | .case) as $c ([]; if index([$c]) then . else . + [$c] end);
+# The guest's loop by itself is no hit; the ladder subtracts it.
+def cases_with_hits: cases - ["loop"];
 
 # Several kernels are compared as they are without an observer.
 def case_curves($case):
@@ -69,13 +71,13 @@ def case_curves($case):
 # The cases side by side, as they are without an observer; of several kernels versions() has that.
 def ladder_curves:
 	by_kernel as $kernels
-	| [cases[] as $case | $kernels[] as $k | select(($kernels | length) == 1)
+	| [cases_with_hits[] as $case | $kernels[] as $k | select(($kernels | length) == 1)
 		| [$k.runs | entries($case; "none", "detached") | select(. != [])][0] | select(. != null)
 		| curve($case + $k.caption)];
 
 def percentiles($id):
 	. as $runs | (.[0].run.fingerprint) as $f
-	| (cases[] as $case | ($runs | case_curves($case)) as $c | select($c | length > 0)
+	| (cases_with_hits[] as $case | ($runs | case_curves($case)) as $c | select($c | length > 0)
 		| percentile_graph("percentiles-\($case | file_name)-\($id)";
 			"\($case), \($f | vendor): guest's own clock, "
 				+ if [$runs[].run.entries[] | select(.case == $case and .late != null)] == [] then "hit to hit"
@@ -90,14 +92,17 @@ def percentiles($id):
 def undisturbed($case): [entries($case; "none", "detached") | select(. != [])][0] | select(. != null);
 def value: map(.mean) | median;
 
-# One vCPU's cases from the cheapest to the dearest, each with how many of the cheapest it makes.
+# One vCPU's cases from the cheapest to the dearest, each with how many of the cheapest it makes. What the guest's loop
+# takes by itself is subtracted, but where no hit follows another in a loop.
 def ladder($id):
 	. as $runs | (.[0].run.fingerprint) as $f
-	| [cases[] as $case | undisturbed($case) | select(.[0].nr_vcpus == null)
-		| {name: $case, value: value, n: (map(.n) | add)}] | sort_by(.value)
+	| ([undisturbed("loop") | value][0]) as $loop
+	| [cases_with_hits[] as $case | undisturbed($case) | select(.[0].nr_vcpus == null)
+		| {name: $case, value: (value - if .[0].late == null then $loop // 0 else 0 end), n: (map(.n) | add)}] | sort_by(.value)
 	| select(length > 2 and ($runs | by_kernel | length) == 1) as $rungs
 	| bars_graph("ladder-\($id)"; "\($f | vendor): what a hit costs the guest, by its own clock";
-		"means, BPF detached, of n = \([$rungs[].n] | unique | map(thousands) | join(", ")) hits; right: how many times the cheapest";
+		"means, BPF detached, of n = \([$rungs[].n] | unique | map(thousands) | join(", ")) hits\(if $loop
+			then ", less the loop around them, \($loop | figure)" else "" end); right: how many times the cheapest";
 		$runs; [{heading: "", bars: [$rungs[] | {name, value, look: 0, text: (.value | figure),
 			note: (.value / $rungs[0].value | figure + " x")}]}]);
 
@@ -181,7 +186,7 @@ def short_kernel: .kernel // "unknown";
 
 def versions($id):
 	. as $runs | (.[0].run.fingerprint) as $f | by_kernel as $kernels
-	| [cases[] as $case
+	| [cases_with_hits[] as $case
 		| [$kernels[] | .runs as $of | $of | undisturbed($case)
 			| {name: ($of[0].run.fingerprint | short_kernel), value: value}]
 		| select(length > 1)

@@ -108,6 +108,9 @@ check "and the graphs" out_has "$results/percentiles-int3-vmx."
 check "which are there" [ -s "$results/percentiles-int3-vmx.png" ]
 check "leaves nothing in TMPDIR" nothing_left
 check "one kernel: no table across kernels" [ "$(grep -c 'to the former' "$tmp/out")" -eq 0 ]
+bench none ok --seed 7 --machine vmx --cpus 2
+check "two processors: in the name of the run" runs_are "6.12-vmx-2cpus-seed7.json"
+check "and of the machine, with the time they take" grep -q -- "--machine vmx .*--seed 7 --cpus 2 --timeout 1800" calls
 bench none ok --seed 7 --machine vmx --kernels "6.12 6.1"
 check "two kernels: a run of each" runs_are "6.1-vmx-seed7.json 6.12-vmx-seed7.json"
 check "each boots its own" [ "$(grep -c -e 'build 6.1/bzImage' -e 'build 6.12/bzImage' calls)" -eq 2 ]
@@ -134,7 +137,7 @@ bench both ok --lab --machine svm --filter 'int3.*' -- --hits=5 '--benchmark_x=a
 check "--lab is the lab all the same" err_has "as asked for"
 check "--machine is one machine" [ "$(wc -l <calls)" -eq 1 ]
 check "--filter and what follows -- reach kvmi-bench" grep -q -- \
-	'-- kvmi-lat record -o /out/run.json -- kvmi-bench --benchmark_filter=int3\.\* --hits=5 --benchmark_x=a b$' calls
+	'-- kvmi-lat record -o /out/run.json -- kvmi-bench --progress --benchmark_repetitions=6 .*--benchmark_filter=int3\.\* --hits=5 --benchmark_x=a b$' calls
 bench none ok --host
 check "--host where it cannot: one line" both "status_is 1" "one_line err"
 
@@ -180,7 +183,7 @@ bench none ok --seed 7
 check "no kernel: status 1" status_is 1
 check "nothing is booted" [ ! -f calls ]
 unset KERNEL
-for args in "--machine vax" "--runs 0" "--seed x" "--max-spread many" "--frobnicate" "--host --seed 1" "--out"; do
+for args in "--machine vax" "--runs 0" "--seed x" "--max-spread many" "--repetitions 0" "--cpus 9" "--host --cpus 2" "--frobnicate" "--host --seed 1" "--out"; do
 	# shellcheck disable=SC2086 # words
 	bench none ok $args
 	check "$args: status 1, one line" both "status_is 1" "one_line err"
@@ -225,7 +228,7 @@ every_case()
 	for _case in $("$root/build/bench/kvmi-bench" --list | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p'); do
 		case $_case in
 		int3_event_polling | int3_event_same_cpu) grep -q "^$_case  *skipped" out ;;
-		*) grep -q "^$_case  *attached  *1  *300 " out ;;
+		*) grep -q "^$_case  *attached  *6  *300  *[0-9.]*  *[0-9.]*-[0-9.]* " out ;;
 		esac || { echo "# no $_case" && return 1; }
 	done
 }
@@ -237,11 +240,11 @@ for machine in vmx svm; do
 		--file "$root/tools:/src/" --file "$root/tests:/src/" --file "$root/scripts:/src/" \
 		--file "$root/build/bpf:/src/build/" --file "$root/build/bench:/src/build/" \
 		--file "$root/build/tools:/src/build/" --file "$root/build/tests:/src/build/" --out "$tmp/host" -- \
-		sh -c 'make --no-print-directory -C /src bench BENCH_ARGS="--out /out/got -- --all --hits=300" && ls /tmp'
+		sh -c 'make --no-print-directory -C /src bench BENCH_ARGS="--out /out/got -- --all --hits=50" && ls /tmp'
 	check "$machine: make bench ends with 0" status_is 0
 	check "$machine: it finds the patched kernel" out_has "on this machine, kernel"
 	check "$machine: it gives the table, with every case that there is" every_case
-	check "$machine: what the programs take by themselves" grep -Eq '^  lat_bp_send +kvmi_event_bp_send +300 ' out
+	check "$machine: what the programs take by themselves" grep -Eq '^  lat_bp_send +kvmi_event_bp_send +50 ' out
 	check "$machine: and the stages" grep -q '^  dispatch  *300 ' out
 	check "$machine: the guest's counter, the events and BPF agree" \
 		out_has "guest's counter 300, introspector 300, bp_send 300, timed 300"

@@ -526,6 +526,49 @@ static void test_summary(void **state)
 	run_free(&run);
 }
 
+static void add_entry(struct run *run, json_t *e)
+{
+	assert_int_equal(json_array_append_new(run->entries, e), 0);
+}
+
+static void test_summary_of_repetitions(void **state)
+{
+	struct case_summary *cases;
+	struct run run;
+	unsigned int nr;
+	json_t *paced;
+
+	(void)state;
+	run_init(&run);
+	for (int i = 0; i < 6; i++)
+		add_entry(&run, entry("six", "detached", i, 1000 + (i * 5) % 6));
+	for (int i = 0; i < 5; i++)
+		add_entry(&run, entry("five", "none", i, 500));
+	paced = entry("paced", "detached", 0, 400);
+	json_object_set_new(paced, "late", json_integer(0));
+	add_entry(&run, paced);
+	cases = summarize(&run, &nr);
+	assert_non_null(cases);
+	assert_int_equal(nr, 3);
+	/* six is the fewest: from the least of the means to the largest */
+	assert_true(cases[0].detached.interval.low == 1000);
+	assert_true(cases[0].detached.interval.high == 1005);
+	assert_true(isnan(cases[1].none.interval.low));
+	/* the loop has not been measured */
+	assert_true(isnan(cases[0].detached.net));
+	free(cases);
+
+	add_entry(&run, entry("loop", "detached", 0, 8));
+	cases = summarize(&run, &nr);
+	assert_non_null(cases);
+	assert_true(cases[0].detached.net == 1002.5 - 8);
+	assert_true(cases[1].none.net == 492);
+	assert_true(isnan(cases[2].detached.net)); /* paced: no hit follows another in a loop */
+	assert_true(isnan(cases[3].detached.net)); /* the loop itself */
+	free(cases);
+	run_free(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_cases),
 		cmocka_unit_test(test_writing_fails_cleanly),
 		cmocka_unit_test(test_summary),
+		cmocka_unit_test(test_summary_of_repetitions),
 	};
 
 	return cmocka_run_group_tests_name("runfile", tests, make_dir, remove_dir);

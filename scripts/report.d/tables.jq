@@ -18,6 +18,7 @@ def head($names): "<thead><tr>\($names | map("<th scope=\"col\"\(if . == "case" 
 def table($caption; $names; $rows): "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"\($caption | text)\"><table><caption>\($caption | text)</caption>\(head($names))<tbody>\($rows | map("<tr>\(.)</tr>") | add // "")</tbody></table></div>";
 
 def guest: .guest.none // .guest.detached;
+def interval: if . == null then "–" else map(figure) | join(" to ") end;
 # A kernel may have several runs: the median of their means.
 def median: sort | if length == 0 then null elif length % 2 == 1 then .[length / 2 | floor]
 	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
@@ -28,11 +29,13 @@ def of_case($c): [.runs[].cases[] | select(.case == $c)];
 
 def hit_rows: by_kernel as $kernels | [case_names[] as $case
 	| [$kernels[] | .kernel as $kernel | (of_case($case) | map(guest | select(. != null))) as $g | select($g | length > 0)
-		| {$kernel, runs: ($g | length), n: ([$g[].n] | add), mean: ([$g[].mean] | median), p50: ([$g[].p50] | median),
+		| {$kernel, runs: ($g | length), n: ([$g[].n] | add), mean: ([$g[].mean] | median),
+			interval: (if ($g | length) == 1 then $g[0].interval else null end), p50: ([$g[].p50] | median),
 			p99: ([$g[].p99] | median), p999: ([$g[]["p99.9"]] | median)}] as $rows
 	| range($rows | length) as $i | $rows[$i] as $r
 	| (if $i == 0 then $case else "" end | name) + ($r.kernel | name)
-		+ ([$r.mean, $r.p50, $r.p99, $r.p999] | map(figure | cell) | add)
+		+ ($r.mean | figure | cell) + ($r.interval | interval | cell)
+		+ ([$r.p50, $r.p99, $r.p999] | map(figure | cell) | add)
 		+ (if $i == 0 then null else $r.mean / $rows[$i - 1].mean - 1 end | percent | cell)
 		+ ($r.n | cell) + ($r.runs | cell)];
 
@@ -59,7 +62,7 @@ group_by(machine)[] | sort_by(version) | .[0] as $one | ($one | unit) as $unit |
 | "<section><h2>\($machine | text)</h2>",
   "<p class=\"note\">\($one.fingerprint.cpu | text); unit: \($unit). \(counters)</p>",
   table("Guest's own clock from hit to hit, nobody watching, \($unit)";
-	["case", "kernel", "mean", "p50", "p99", "p99.9", "to the former", "n", "runs"]; hit_rows),
+	["case", "kernel", "mean", "95 % interval", "p50", "p99", "p99.9", "to the former", "n", "runs"]; hit_rows),
   (stages_table("breakpoint"; ["dispatch", "build", "introspector", "commands", "wake", "act", "total"]) as $rows
 	| select($rows | length > 0)
 	| table("Stages of the breakpoint event in the kernel, means, \($unit)";

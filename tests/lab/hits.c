@@ -8,11 +8,17 @@
 #include "../../bench/stats.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 VMM_DECLARE_GUEST(int3);
 extern const char guest_int3_bp[];
 
 static const struct vmm_guest int3 = VMM_GUEST(int3);
+
+unsigned int hits_of_batch(void)
+{
+	return access("/proc/lockdep_stats", F_OK) ? 1000 : 100;
+}
 
 static void check_control(int ret)
 {
@@ -26,7 +32,7 @@ static unsigned int answer(struct kvmi_client *c, const struct hits_batch *batch
 	unsigned int events = 0;
 	struct kvmi_event_msg ev;
 
-	while (events < HITS_BATCH) {
+	while (events < hits_of_batch()) {
 		lab_expect_bp(c, &ev, 0, vmm_label(&int3, guest_int3_bp));
 		events++;
 		for (unsigned int i = 0; i < batch->commands; i++)
@@ -60,8 +66,8 @@ static void run_batch(struct lab *l, const struct hits_batch *batch)
 		batch->end();
 	check_control(control("end"));
 
-	check_eq(stats_add_stamps(&stats, vmm_mem(l->vm, GUEST_LOG, (HITS_BATCH + 1) * 8),
-				  HITS_BATCH + 1),
+	check_eq(stats_add_stamps(&stats, vmm_mem(l->vm, GUEST_LOG, (hits_of_batch() + 1) * 8),
+				  hits_of_batch() + 1),
 		 0);
 	stats_finish(&stats);
 	e.name = batch->name;
@@ -84,14 +90,14 @@ int hits_main(const char *path, const struct hits_batch *batches, unsigned int n
 	lab_open(&l, &int3, 1);
 	lab_hook(&l);
 	l.v->config->log = GUEST_LOG;
-	l.v->config->log_size = (HITS_BATCH + 1) * 8;
+	l.v->config->log_size = (hits_of_batch() + 1) * 8;
 
 	/* A round without a hit, to have the event on. */
 	l.v->config->count = 0;
 	lab_run_with_bp(&l, &r);
 	runner_done(&r);
 
-	l.v->config->count = HITS_BATCH;
+	l.v->config->count = hits_of_batch();
 	sent = counter_start("kvmi:kvmi_event_bp_send", NULL);
 	for (unsigned int i = 0; i < nr; i++)
 		run_batch(&l, &batches[i]);

@@ -62,7 +62,9 @@ stop()
 	kill "-$1" "$watcher" && finish "$2"
 }
 
-hits()	# BATCHES: of 1000, every other one with a command
+batch=$(test_counts batch)
+
+hits()	# BATCHES: of $batch, every other one with a command
 {
 	test_counts hits /tmp/perf "$1"
 }
@@ -81,9 +83,9 @@ top_counts()
 	json_lines time interval_ns unit since_start.unpaired since_start.dropped <$dir/out | tail -n 1 >$dir/last
 	same "unpaired and dropped" "$(cut -d' ' -f4,5 $dir/last)" "0 0" && has_lines $dir/out 3 || return
 	same "breakpoints by stage" \
-		"$(sum_of_json '"event":"breakpoint","action":"retry","stage":"total"')" 3000 &&
+		"$(sum_of_json '"event":"breakpoint","action":"retry","stage":"total"')" $((3 * batch)) &&
 	# the vCPUs' sums have no action
-	same "breakpoints by vCPU" "$(sum_of_json '"event":"breakpoint","stage":"total"')" 3000
+	same "breakpoints by vCPU" "$(sum_of_json '"event":"breakpoint","stage":"total"')" $((3 * batch))
 }
 
 top_text()

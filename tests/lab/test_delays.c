@@ -68,7 +68,7 @@ static void begin_vcpu(void)
 static void end_delay(const char *stage)
 {
 	check_eq(bpf_link__destroy(link_of_delay), 0);
-	check_eq(delay->bss->times, HITS_BATCH);
+	check_eq(delay->bss->times, hits_of_batch());
 	fprintf(spent, "%s %llu\n", stage, (unsigned long long)delay->bss->spent);
 }
 
@@ -128,8 +128,8 @@ static double mean_of(json_t *run, const char *batch, const char *stage)
 {
 	json_t *s = recorded_stage(run, batch, stage);
 
-	check_eq(recorded_integer(s, "count"), HITS_BATCH);
-	return (double)recorded_integer(s, "sum") / HITS_BATCH;
+	check_eq(recorded_integer(s, "count"), hits_of_batch());
+	return (double)recorded_integer(s, "sum") / hits_of_batch();
 }
 
 static double mean_spent(const char *stage)
@@ -142,7 +142,7 @@ static double mean_spent(const char *stage)
 		if (strcmp(name, stage))
 			continue;
 		fclose(f);
-		return (double)sum / HITS_BATCH;
+		return (double)sum / hits_of_batch();
 	}
 	fail("%s says nothing about %s", SPENT_FILE, stage);
 }

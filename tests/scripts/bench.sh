@@ -244,7 +244,8 @@ for machine in vmx svm; do
 	check "$machine: make bench ends with 0" status_is 0
 	check "$machine: it finds the patched kernel" out_has "on this machine, kernel"
 	check "$machine: it gives the table, with every case that there is" every_case
-	check "$machine: what the programs take by themselves" grep -Eq '^  lat_bp_send +kvmi_event_bp_send +50 ' out
+	# in one more round, of which 100 hits are the least
+	check "$machine: what the programs take by themselves" grep -Eq '^  lat_bp_send +kvmi_event_bp_send +100 ' out
 	check "$machine: and the stages" grep -q '^  dispatch  *300 ' out
 	check "$machine: the guest's counter, the events and BPF agree" \
 		out_has "guest's counter 300, introspector 300, bp_send 300, timed 300"

@@ -19,7 +19,7 @@
  * @kcounts: for a hit, if @have_kcounts
  * @introspector_cpu: -1 none
  * @vcpus, @vms: so many at once; vCPUs of all VMs
- * @sched: "fifo" or "other", of vCPU and introspector
+ * @sched: "fifo" or "other", of vCPU, introspector and KVM's receiver
  */
 struct entry {
 	const char *name;

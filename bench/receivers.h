@@ -6,8 +6,8 @@
 /*
  * Gives those that have begun since this process did its own scheduling policy: KVM starts one for each VM
  * that is hooked, with the default one. Next to a vCPU and an introspector under SCHED_FIFO that would be
- * the one thread of the three that the scheduler prefers from time to time, so that it does not starve: a
- * third more instructions to an event while it does. 0, -ESRCH if there is none, or another negative errno.
+ * the one thread of the three that the scheduler prefers from time to time, so that it does not starve, and
+ * the path of an event another one while it does. 0, -ESRCH if there is none, or another negative errno.
  */
 int receivers_follow(void);
 

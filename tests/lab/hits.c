@@ -29,10 +29,10 @@ static void check_control(int ret)
 /* Plays the tool for one batch; the number of events. */
 static unsigned int answer(struct kvmi_client *c, const struct hits_batch *batch)
 {
-	unsigned int events = 0;
+	unsigned int events = 0, hits = hits_of_batch();
 	struct kvmi_event_msg ev;
 
-	while (events < hits_of_batch()) {
+	while (events < hits) {
 		lab_expect_bp(c, &ev, 0, vmm_label(&int3, guest_int3_bp));
 		events++;
 		for (unsigned int i = 0; i < batch->commands; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Thousands of hits for `kvmi-lat record` to watch, counted by everybody else as well. */
+/* Hits by the batch for `kvmi-lat record` to watch, counted by everybody else as well. */
 #ifndef HITS_H
 #define HITS_H
 
-/* A thousand; a tenth of that on a kernel that looks for faults itself, where an event takes sixty times as long. */
+/* A thousand; a tenth of that on a kernel that looks for faults itself, where an event takes much longer. */
 unsigned int hits_of_batch(void);
 
 /* A batch is a case of the run file, with guest's and tool's numbers in its entries. */

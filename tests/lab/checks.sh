@@ -3,7 +3,8 @@
 # Inside a lab machine: what the test scripts there share. Sourced.
 #
 # The script has set $dir, where what a test says goes (log). It may set $shown, further files in there to be shown if
-# it fails, and $patience, fiftieths of a second that until_true waits; and define clear_up(), called after each test.
+# it fails, and how often until_true looks, $patience, with $pause microseconds between; and define clear_up(), called
+# after each test.
 
 count=0
 failed=0
@@ -30,14 +31,14 @@ check()
 	clear_up
 }
 
-# until_true COMMAND...: within 20 seconds, unless the script says otherwise
+# until_true COMMAND...: within 20 seconds or a little more, unless the script says otherwise
 until_true()
 {
 	i=0
 	while ! "$@"; do
 		i=$((i + 1))
 		[ $i -le "${patience:-1000}" ] || { echo "waited in vain: $*" && return 1; }
-		usleep 20000
+		usleep "${pause:-20000}"
 	done
 }
 

@@ -47,6 +47,14 @@ check "in order, the median of runs, the difference to the former" [ "$(grep -o 
 	sed 's/<\/tr>/\n/g' | sed -n 's|<tr><td class="name">[^<]*</td><td class="name">\([0-9.]*\)</td><td>\([0-9.]*\)</td>.*<td>\([^<]*\)</td><td>[0-9]*</td><td>\([12]\)</td>$|\1 \2 \3 \4|p' |
 	head -n 3 | paste -sd ,)" = "5.10.9 12000.0 – 1,6.1.20 12500.0 +4.17 % 2,6.12.1 12000.0 −4.00 % 1" ]
 
+# Six repetitions are the fewest that give an interval.
+jq '(.entries[] | select(.observer == "detached")) as $e
+	| .entries += [range(1; 6) as $i | $e + {repetition: $i, mean: ($e.mean + $i * 10)}]' "$sample" >"$tmp/repeated.json"
+run "$root/scripts/report" --out "$page" "$tmp/repeated.json"
+check "the interval of six repetitions" grep -q '<td>12025\.0</td><td>12000\.0 to 12050\.0</td>' "$page"
+run "$root/scripts/report" --out "$page" "$tmp/repeated.json" "$tmp/repeated.json"
+check "is of one run" grep -q '<td>12025\.0</td><td>–</td>' "$page"
+
 run "$root/scripts/report"
 check "no run" status_is 1
 run "$root/scripts/report" --out "$page" "$root/results/run-schema.json"

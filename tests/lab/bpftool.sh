@@ -33,7 +33,7 @@ counter()	# NAME
 counts()	# EVENTS
 {
 	report && cat /tmp/report.json &&
-	same "by perf" "$(cat /tmp/perf)" 1000 &&
+	same "by perf" "$(cat /tmp/perf)" "$batch" &&
 	same "bp_send" "$(counter bp_send)" "$1" &&
 	same "timed" "$(timed)" "$1" &&
 	same "unpaired" "$(counter unpaired)" 0 &&
@@ -58,14 +58,15 @@ check "bpftool prog loadall, pinmaps" bpftool prog loadall $object $pins pinmaps
 check "kvmi-lat attach --pinned" kvmi-lat attach --pinned $pins
 check "a second attach is refused" refused kvmi-lat attach --pinned $pins
 if [ -d /sys/kernel/tracing/events/kvmi ]; then
-	check "a run of 1000 hits" test_counts hits /tmp/perf 1
-	check "report --pinned has all 1000" counts 1000
+	batch=$(test_counts batch)
+	check "a run of $batch hits" test_counts hits /tmp/perf 1
+	check "report --pinned has all $batch" counts "$batch"
 	check "detach" kvmi-lat detach --pinned $pins
 	check "another run, detached" test_counts hits /tmp/perf 1
-	check "report --pinned still has 1000" counts 1000
+	check "report --pinned still has $batch" counts "$batch"
 	check "attach again" kvmi-lat attach --pinned $pins
 	check "and a run" test_counts hits /tmp/perf 1
-	check "report --pinned has 2000" counts 2000
+	check "report --pinned has $((2 * batch))" counts $((2 * batch))
 else
 	# the guest that finds out whether #BP exits arrive is enough to have some
 	check "stock kernel: a guest runs" kvmi-bench --probe-int3

@@ -11,7 +11,7 @@ patience=200
 watcher=
 # Milliseconds after the start of kvmi-lat: from before anything is loaded to when all of it is attached.
 moments='0 20 50 90 150'
-# A kernel that looks for faults itself takes seconds to load it, and bpftool, which shares the CPU, takes as long as
+# A kernel that looks for faults itself takes seconds to load it, and bpftool, which shares the CPU, takes longer than
 # the wait between two looks: fewer moments, from before to amid, and longer waits.
 if [ -e /proc/lockdep_stats ]; then
 	moments='0 1500'

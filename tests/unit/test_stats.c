@@ -88,6 +88,38 @@ static void test_quantiles(void **state)
 	stats_free(&s);
 }
 
+/* On both sides of what is counted and what is sorted, and of neither any, one or several. */
+static void test_order(void **state)
+{
+	static const uint64_t values[] = {
+		UINT64_C(1) << 40, 65536, 65535, 0, 1, 65537, 65535, 0, 70000, 65536,
+	};
+	const size_t max = sizeof(values) / sizeof(values[0]);
+
+	(void)state;
+	for (size_t first = 0; first < max; first++) {
+		for (size_t n = 1; n <= max - first; n++) {
+			uint64_t stamps[sizeof(values) / sizeof(values[0]) + 1] = {0};
+			struct stats s = {0};
+
+			for (size_t i = 0; i < n; i++)
+				stamps[i + 1] = stamps[i] + values[first + i];
+			assert_int_equal(stats_add_stamps(&s, stamps, n + 1), 0);
+			stats_finish(&s);
+			for (size_t i = 0; i < n; i++) {
+				size_t below = 0, same = 0;
+
+				for (size_t k = 0; k < n; k++) {
+					below += values[first + k] < s.samples[i];
+					same += values[first + k] == s.samples[i];
+				}
+				assert_true(below <= i && i < below + same);
+			}
+			stats_free(&s);
+		}
+	}
+}
+
 static void test_quantile_list(void **state)
 {
 	const double *q;
@@ -112,9 +144,9 @@ static void test_quantile_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_differences),
-		cmocka_unit_test(test_due),	      cmocka_unit_test(test_quantiles),
-		cmocka_unit_test(test_quantile_list),
+		cmocka_unit_test(test_empty), cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_due),   cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_order), cmocka_unit_test(test_quantile_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

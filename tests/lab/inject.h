@@ -8,7 +8,7 @@
 
 struct inject;
 
-/* Watches from now on. */
+/* Watches from now on. NULL, which inject_check() does not mind, where there is no VMCB that BPF can read. */
 struct inject *inject_open(void);
 
 /*

@@ -234,7 +234,7 @@ static void check_frame_rip(struct lab *l, uint64_t bp)
 static void continue_hits(uint64_t n)
 {
 	struct counter *injected = counter_start_injected_bp();
-	struct inject *vmcb = lab_is_svm() ? inject_open() : NULL;
+	struct inject *vmcb = inject_open();
 	struct runner r = {0};
 	struct kvmi_event_msg ev;
 	struct lab l;
@@ -252,8 +252,7 @@ static void continue_hits(uint64_t n)
 	check_eq(l.v->config->bp_count, n);
 	check_eq(counter_read(injected), n);
 	check_frame_rip(&l, hit_bp());
-	if (vmcb)
-		inject_check(vmcb, n, hit_bp());
+	inject_check(vmcb, n, hit_bp());
 }
 
 static void test_continue(void)
@@ -291,7 +290,7 @@ static void test_continue_then_retry(void)
 static void continue_elsewhere(void (*before_answer)(struct lab *l, struct kvmi_event_msg *ev),
 			       uint64_t bp)
 {
-	struct inject *vmcb = lab_is_svm() ? inject_open() : NULL;
+	struct inject *vmcb = inject_open();
 	struct runner r = {0};
 	struct kvmi_event_msg ev;
 	struct lab l;
@@ -305,8 +304,7 @@ static void continue_elsewhere(void (*before_answer)(struct lab *l, struct kvmi_
 	lab_no_event(l.c);
 	check_eq(l.v->config->bp_count, 1);
 	check_frame_rip(&l, bp);
-	if (vmcb)
-		inject_check(vmcb, 1, bp);
+	inject_check(vmcb, 1, bp);
 }
 
 static uint64_t hit_after(void)

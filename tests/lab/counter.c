@@ -41,6 +41,7 @@ struct counter *counter_start(const char *event, const char *filter)
 		.type = PERF_TYPE_TRACEPOINT,
 		.size = sizeof(attr),
 		.config = tracepoint_id(event),
+		.disabled = 1, /* or it counted, until there is a filter, whatever comes */
 	};
 	unsigned int n = sysconf(_SC_NPROCESSORS_ONLN);
 	struct counter *c = calloc(1, sizeof(*c) + n * sizeof(c->fd[0]));
@@ -54,6 +55,8 @@ struct counter *counter_start(const char *event, const char *filter)
 			fail("perf_event_open of %s on CPU %u: %s", event, i, strerror(errno));
 		if (filter && ioctl(c->fd[i], PERF_EVENT_IOC_SET_FILTER, filter))
 			fail("filter '%s' on %s: %s", filter, event, strerror(errno));
+		if (ioctl(c->fd[i], PERF_EVENT_IOC_ENABLE, 0))
+			fail("counting of %s on CPU %u: %s", event, i, strerror(errno));
 	}
 	return c;
 }

@@ -98,7 +98,7 @@ top_counts()
 
 top_text()
 {
-	start top -i 100ms --sort time && hits 2 && stop INT 0 || return
+	start top -i 100ms --sort time && hits 2 && usleep 200000 && stop INT 0 || return
 	cat $dir/out
 	grep -q '^kvmi-lat top .*vCPUs by time$' $dir/out && grep -q '^breakpoints ' $dir/out &&
 	grep -Eq '^  introspector +[0-9.]+ .* %$' $dir/out &&

@@ -58,7 +58,7 @@ cmd_check_apply()
 	clone_source "$_dest"
 	git -C "$scratch" checkout -q -b kvmi base
 	for _patch in $(series); do
-		user_git -C "$scratch" am "$patches/$_patch" >"$cache/am.log" 2>&1 && ! grep -qE 'warning|error' "$cache/am.log" ||
+		user_git -C "$scratch" am "$patches/$_patch" >"$cache/am.log" 2>&1 && ! grep -qE '^(warning|error):|: trailing' "$cache/am.log" ||
 			fail "git am: $_patch is not clean: $(cause_in "$cache/am.log"); log: $cache/am.log"
 	done
 	printf 'ok      %s: git am: %d patches\n' "$version" "$(git -C "$scratch" rev-list --count base..kvmi)"

@@ -37,7 +37,7 @@ endef
 $(foreach bpf,$(LAB_BPF),$(eval $(call lab_bpf,$(firstword $(subst :, ,$(bpf))),$(lastword $(subst :, ,$(bpf))))))
 
 LAB_HITS_OBJS := $(addprefix build/tests/lab/, hits.o recorded.o) \
-	$(addprefix build/bench/, control.o entries.o stats.o guests/int3.o)
+	$(addprefix build/bench/, control.o entries.o receivers.o stats.o guests/int3.o)
 build/tests/lab/test_counts build/tests/lab/test_delays: $(LAB_HITS_OBJS)
 
 build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o

@@ -5,8 +5,10 @@
 
 #include "../../bench/control.h"
 #include "../../bench/entries.h"
+#include "../../bench/receivers.h"
 #include "../../bench/stats.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -51,7 +53,7 @@ static void run_batch(struct lab *l, const struct hits_batch *batch)
 			  .late = -1,
 			  .vcpus = 1,
 			  .vms = 1,
-			  .sched = "other"};
+			  .sched = sched_getscheduler(0) == SCHED_FIFO ? "fifo" : "other"};
 	struct runner r = {.timeout_ms = 30000};
 	struct stats stats = {0};
 
@@ -89,6 +91,7 @@ int hits_main(const char *path, const struct hits_batch *batches, unsigned int n
 		return 1;
 	lab_open(&l, &int3, 1);
 	lab_hook(&l);
+	check_eq(receivers_follow(), 0);
 	l.v->config->log = GUEST_LOG;
 	l.v->config->log_size = (hits_of_batch() + 1) * 8;
 

@@ -18,7 +18,8 @@ struct hits_batch {
 
 /*
  * The program that is recorded. kvmi_event_bp_send as counted by perf goes to @path. It runs by itself,
- * too, for observers of another kind. Exit status.
+ * too, for observers of another kind. Its scheduling policy is that of vCPU, tool and receiver. Exit
+ * status.
  */
 int hits_main(const char *path, const struct hits_batch *batches, unsigned int nr);
 

@@ -64,6 +64,6 @@ END {
 			if (machine_of[i] == machine_of[c])
 				show_case(i)
 	}
-	print "\nmean: without the observer; not covered: with it, what of a hit lies outside of kvm_exit..kvm_entry,"
-	print "which is the guest's loop, the exit itself and most of what the observer costs"
+	print "\nmean: without the observer, median of the repetitions; not covered: with it, what of a hit lies outside of"
+	print "kvm_exit..kvm_entry, which is the guest's loop, the exit itself and most of what the observer costs"
 }

@@ -196,7 +196,7 @@ def versions($id):
 				| signed_percent end)}]}]
 	| select(length > 0) as $groups
 	| bars_graph("versions-\($id)"; "\($f | vendor): guest's own clock from hit to hit, by kernel";
-		"means, BPF detached; each case by its own scale; right: against the kernel before"; $runs; $groups);
+		"medians of means, BPF detached; each case by its own scale; right: against the kernel before"; $runs; $groups);
 
 # One stacked bar for each kernel.
 def stage_versions($id):

@@ -164,6 +164,14 @@ check "--runs 4 draws four seeds" [ "$(sed 's/.*--seed \([0-9]*\) .*/\1/' calls 
 bench both ok --runs 2
 check "two runs on a host" runs_are "host-$(uname -r)-1.json host-$(uname -r)-2.json"
 
+for off in 1 2; do
+	for mean in "1 100" "2 100" "3 $((100 + off))"; do
+		printf 'a-seed%s\tm\tint3\tcommands\t%s\t1000\n' "${mean% *}" "${mean#* }"
+	done >units
+	run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
+	check "$off off in 100, limit 0.5 %: status $((off - 1))" status_is $((off - 1))
+done
+
 # --- what goes wrong
 bench none warns --seed 7
 check "one machine fails: status 1" status_is 1

@@ -171,6 +171,9 @@ for off in 1 2; do
 	run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
 	check "$off off in 100, limit 0.5 %: status $((off - 1))" status_is $((off - 1))
 done
+printf 'a-seed%s\tm\tloop\thit to hit, detached\t%s\t1000\n' 1 10 2 10 3 10.9 >units
+run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
+check "the guest's clock is not allowed one" status_is 1
 
 # --- what goes wrong
 bench none warns --seed 7

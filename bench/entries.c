@@ -8,19 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *list;
+/* By case an array of its entries, in the order of the table of cases: jansson keeps the order of keys. */
+static json_t *by_case;
 
 bool entries_wanted(void)
 {
 	return getenv("KVMI_LAT_ENTRIES");
 }
 
-static int append(json_t *entry)
+int entries_add_case(const char *name)
 {
-	if (!list)
-		list = json_array();
-	/* Takes the reference, NULL included. */
-	return list && !json_array_append_new(list, entry) ? 0 : -ENOMEM;
+	if (!entries_wanted())
+		return 0;
+	if (!by_case)
+		by_case = json_object();
+	return json_object_set_new(by_case, name, json_array()) ? -ENOMEM : 0;
+}
+
+/* Takes the reference, NULL included. */
+static int append(const char *name, json_t *entry)
+{
+	return json_array_append_new(json_object_get(by_case, name), entry) ? -ENOMEM : 0;
 }
 
 /* Ticks to nanoseconds; whole numbers stay whole, as in the lab where a tick is a nanosecond. */
@@ -78,28 +86,32 @@ int entries_add(const struct entry *e)
 		json_object_set_new(o, "nr_vms", json_integer(e->vms));
 	if (e->late >= 0)
 		json_object_set_new(o, "late", json_integer(e->late));
-	return append(o);
+	return append(e->name, o);
 }
 
 int entries_add_skipped(const char *name, const char *reason)
 {
-	return entries_wanted() ? append(json_pack("{s:s, s:s}", "case", name, "skipped", reason))
-				: 0;
+	if (!entries_wanted())
+		return 0;
+	return append(name, json_pack("{s:s, s:s}", "case", name, "skipped", reason));
 }
 
 int entries_write(void)
 {
 	const char *path = getenv("KVMI_LAT_ENTRIES");
-	json_t *doc;
+	json_t *doc, *list, *entries;
+	const char *name;
 	int ret = 0;
 
 	if (!path)
 		return 0;
 
-	if (!list)
-		list = json_array();
+	list = json_array();
+	json_object_foreach(by_case, name, entries)
+		json_array_extend(list, entries);
 	doc = json_pack("{s:o}", "entries", list);
-	list = NULL;
+	json_decref(by_case);
+	by_case = NULL;
 	if (!doc || json_dump_file(doc, path, JSON_COMPACT | JSON_REAL_PRECISION(15))) {
 		ret = doc && errno ? -errno : -ENOMEM;
 		fprintf(stderr,

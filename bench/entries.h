@@ -42,7 +42,11 @@ struct entry {
 /* Are they wanted? That is, is there KVMI_LAT_ENTRIES=PATH in the environment? */
 bool entries_wanted(void);
 
-/* Both do nothing where entries are not wanted. -ENOMEM. */
+/*
+ * These do nothing where entries are not wanted. -ENOMEM. The cases are written in the order in which they were added,
+ * in whatever order they are measured; an entry is of one that was.
+ */
+int entries_add_case(const char *name);
 int entries_add(const struct entry *e);
 int entries_add_skipped(const char *name, const char *reason);
 

@@ -310,7 +310,8 @@ static int register_cases(void)
 
 		if (c[i].extra && !opt.all && !opt.filtered)
 			continue;
-		if (why) {
+		ret = entries_add_case(c[i].name);
+		if (!ret && why) {
 			fprintf(stderr, "kvmi-bench: %s is skipped: %s\n", c[i].name, why);
 			ret = entries_add_skipped(c[i].name, why);
 		}

@@ -35,6 +35,15 @@ skips()	# CASE REASON OPTION...
 	[ $status -eq 0 ] && grep "^kvmi-bench: $case is skipped: " "$dir/out" | grep -q "$reason"
 }
 
+# In the order of the table, and all repetitions, whatever the order of measuring.
+ordered_entries()
+{
+	KVMI_LAT_ENTRIES=$dir/entries kvmi-bench --hits=200 --benchmark_filter='^(int3_debug|loop|cpuid)/' \
+		--benchmark_repetitions=4 --benchmark_enable_random_interleaving=true &&
+		same "cases of the entries" "$(grep -o '"case":"[a-z0-9_]*"' "$dir/entries" | uniq -c | awk '{ print $1 $2 }')" \
+			"$(printf '4"case":"%s"\n' loop cpuid int3_debug)"
+}
+
 # The lab's timer ticks are all there is.
 quiet()
 {
@@ -71,6 +80,7 @@ check "an introspector that shares the vCPU's CPU" measures_on "0 0" int3_event_
 check "it is no case of its own where they share it anyway" skips int3_event_same_cpu "int3_event_retry" --introspector_cpu=0
 check "two vCPUs at once" measures int3_event_2vcpus
 check "an introspector that is a thread" measures int3_event_thread
+check "entries of repetitions taken at random are in the order of the cases" ordered_entries
 check "what interrupts a guest that never exits" quiet
 check "hits that fall due" measures int3_event_paced --rate=2000
 end_checks

@@ -23,7 +23,7 @@ def interval: if . == null then "–" else map(figure) | join(" to ") end;
 def median: sort | if length == 0 then null elif length % 2 == 1 then .[length / 2 | floor]
 	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 # [{kernel, runs}] in order of version
-def by_kernel: group_by(version) | map({kernel: .[0].fingerprint.kernel, runs: .});
+def by_kernel: group_by([version, .fingerprint.kernel]) | map({kernel: .[0].fingerprint.kernel, runs: .});
 def case_names: [.[].cases[].case] | reduce .[] as $c ([]; if index($c) then . else . + [$c] end);
 def of_case($c): [.runs[].cases[] | select(.case == $c)];
 

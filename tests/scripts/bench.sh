@@ -116,6 +116,11 @@ check "two kernels: a run of each" runs_are "6.1-vmx-seed7.json 6.12-vmx-seed7.j
 check "each boots its own" [ "$(grep -c -e 'build 6.1/bzImage' -e 'build 6.12/bzImage' calls)" -eq 2 ]
 check "in a table, in order of version, with the difference" \
 	[ "$(awk '/^ +6.12.1 / { print $(NF - 1), $NF }' "$tmp/out")" = '+11.11 %' ]
+bench none ok --seed 7 --machine vmx --kernels 6.12+mitigations
+check "a kernel with mitigations: in the name of the run" runs_are "6.12+mitigations-vmx-seed7.json"
+check "it boots that one" grep -q -- "--kernel /built/build 6.12 --mitigations/bzImage" calls
+bench none ok --kernels 6.12+nothing
+check "with what there is not: one line" both "status_is 1" "one_line $tmp/err"
 export KERNEL='no 6.1'
 bench none ok --seed 7 --machine vmx --kernels "6.12 6.1"
 check "no source of one: it is skipped, and said so" err_has "SKIP 6.1"

@@ -92,7 +92,7 @@ ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$
 .PHONY: bench check check-all check-deb check-debug check-gbench check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat build/bench/kvmi-bench
 	$(Q)scripts/bench $(if $(KERNELS),--kernels "$(KERNELS)") $(BENCH_ARGS)
 
 check:
@@ -154,7 +154,7 @@ check-gbench:
 
 planted:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat build/bench/kvmi-bench
 	$(Q)tests/planted $(PLANTED_ARGS)
 
 perf-check:
@@ -190,14 +190,18 @@ check-page:
 	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat
 	$(Q)tests/page
 
+# The graphs show all runs that are there, and none is left of a series that has changed. What the functions are compared in
+# is all kernels or nothing.
 results:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat build/bench/kvmi-bench
 	$(Q)scripts/bench --lab --seed 1 --kernels "$(or $(KERNELS),$(ALL_KERNELS))" --out results
-	$(Q)for c in cpuid int3_debug int3_event_retry; do \
+	$(Q)rm -f results/*.svg results/*.png
+	$(Q)scripts/plot --out results results/*-seed*.json >/dev/null
+	$(Q)$(if $(KERNELS),,for c in cpuid int3_debug int3_event_retry; do \
 		echo '# SPDX-License-Identifier: BSD-2-Clause' >results/functions-$$c.txt && \
-		scripts/explain --case $$c $(or $(KERNELS),$(ALL_KERNELS)) >>results/functions-$$c.txt || exit; \
-	done
+		scripts/explain --case $$c $(ALL_KERNELS) >>results/functions-$$c.txt || exit; \
+	done)
 
 build/%.o: %.c
 	$(call msg,CC,$@)

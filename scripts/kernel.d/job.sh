@@ -90,7 +90,7 @@ phase()
 # The first line of a log that says what went wrong.
 cause_in()	# LOG
 {
-	grep -m1 -E 'error:|Error [0-9]|fatal:|No space left|undefined reference|FAILED' "$1" || tail -n 1 "$1"
+	grep -m1 -E 'error:|: not found$|: command not found$|: No such file or directory$|Error [0-9]|fatal:|No space left|undefined reference|FAILED' "$1" || tail -n 1 "$1"
 }
 
 # Unpacked 1.7 GB, as git objects 1.5, objects of one configuration 1.1: measured with 6.12.

@@ -104,12 +104,16 @@ private_apt()	# COMMAND...
 # apt knows the keys of the machine's own release; the keyring has those of the others, too.
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
+os_codename()
+{
+	sed -n 's/^VERSION_CODENAME=//p' /etc/os-release
+}
+
 private_sources()	# SUITE
 {
-	_codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 	_key=
 	[ ! -f "$keyring" ] || _key="[signed-by=$keyring] "
-	apt_entries | awk -v here="$_codename" -v suite="$1" -v key="$_key" '
+	apt_entries | awk -v here="$(os_codename)" -v suite="$1" -v key="$_key" '
 		$2 == here || $2 == here "-security" {
 			if ($2 != here && suite == "sid") next
 			printf "deb %s%s %s%s main\n", key, $1, suite, substr($2, length(here) + 1)
@@ -135,6 +139,8 @@ fetch()
 	phase "fetching linux-source-$version of Debian $(source_fact suite)" 0 "$cache/fetch.log" \
 		"$root/scripts/kernel" _download "$version" && [ -n "$(fetched_deb)" ] || {
 		say "kernel: no source of $version: $(grep -m1 -E '^E: |error: ' "$cache/fetch.log" || tail -n 1 "$cache/fetch.log")"
+		apt_entries | grep -q -e '-security$' ||
+			say "kernel: among this machine's apt sources is no $(os_codename)-security, which has the newest of most"
 		say "kernel: --source DIR takes a tree of yours, \$KVMI_LAT_SOURCES a directory with linux-source-$version.tar.xz"
 		exit $no_source
 	}

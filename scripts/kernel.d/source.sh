@@ -87,10 +87,11 @@ source_version()	# nothing if there is no source yet
 }
 
 # The mirrors that this machine uses: "SITE RELEASE" of each of apt's entries.
+# Also of those that no list has been fetched of yet.
 apt_entries()
 {
 	# shellcheck disable=SC2016 # apt's variables
-	apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null | sort -u
+	apt-get indextargets --no-release-info --format '$(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null | sort -u
 }
 
 # A private state of apt with the suite in it: the machine's own configuration stays as it is.

@@ -319,12 +319,16 @@ chmod +x "$tmp/bin/"*
 export tmp entries='' apt_fails='' deb_version=7.0.1-1 KVMI_LAT_SOURCES="$tmp/none"
 kernel build 7.0 --stock
 check "no entry of Debian: status 77, says what to do" both "status_is 77" "err_has --source"
+entries="mirror:/debian $VERSION_CODENAME"
+apt_fails=yes
+kernel build 7.0 --stock
+check "no security updates among apt's entries: says so" err_has "is no $VERSION_CODENAME-security"
 entries="mirror:/debian $VERSION_CODENAME
 mirror:/security $VERSION_CODENAME-security
 mirror:/other else"
-apt_fails=yes
 kernel build 7.0 --stock
 check "apt fails: status 77, with apt's reason" both "status_is 77" "grep -q E:.it.is.not.there $tmp/err"
+check "and nothing of security updates, which are there" [ "$(grep -c 'security, which' "$tmp/err")" -eq 0 ]
 apt_fails=
 kernel build 7.0 --stock
 check "fetched and built" image_has 'int z'

@@ -176,9 +176,11 @@ compile()
 {
 	_steps=0
 	[ -f "$obj/vmlinux" ] || { need_space "$([ -n "$extra_configs" ] && echo 3000 || echo 1500)" && _steps=1000; }
+	# Where variables are, is up to a fifth of the compiler's time and half of the objects, and of no use in the lab. Code
+	# and BTF are the same without.
 	# shellcheck disable=SC2046 # words
-	phase "building $version ($variant)" \
-		$_steps "$cache/build.log" "$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" $(targets) ||
+	phase "building $version ($variant)" $_steps "$cache/build.log" \
+		"$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" KCFLAGS=-fno-var-tracking $(targets) ||
 		fail "building $version failed: $(cause_in "$cache/build.log"); log: $cache/build.log"
 }
 

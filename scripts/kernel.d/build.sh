@@ -22,6 +22,7 @@ check_config()	# FRAGMENT
 {
 	awk -v dotconfig="$obj/.config" '
 		BEGIN { while ((getline line < dotconfig) > 0) { have[line]; split(line, w, "="); if (line ~ /^CONFIG/) set[w[1]] } }
+		/^CONFIG_.*=""$/ && !(substr($0, 1, length - 3) in set) { next } # empty because it is not there
 		/^CONFIG_/ && !($0 in have) { print }
 		/^# CONFIG_.* is not set$/ && ($2 in set) { print }' "$1" >"$cache/lost"
 	[ ! -s "$cache/lost" ] ||

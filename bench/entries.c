@@ -28,6 +28,9 @@ int entries_add_case(const char *name)
 /* Takes the reference, NULL included. */
 static int append(const char *name, json_t *entry)
 {
+	/* If not, json_array_append_new() below fails, and frees the entry. */
+	if (!json_object_get(by_case, name))
+		entries_add_case(name);
 	return json_array_append_new(json_object_get(by_case, name), entry) ? -ENOMEM : 0;
 }
 

@@ -44,7 +44,7 @@ bool entries_wanted(void);
 
 /*
  * These do nothing where entries are not wanted. -ENOMEM. The cases are written in the order in which they were added,
- * in whatever order they are measured; an entry is of one that was.
+ * whatever the order of their entries; one that was not is by its first entry.
  */
 int entries_add_case(const char *name);
 int entries_add(const struct entry *e);

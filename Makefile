@@ -83,6 +83,9 @@ HELP := \
 help:
 	@printf '%s\n' $(HELP)
 
+# What a benchmark is measured with: not all the programs of the tests have to be built for it.
+MEASURING := build/tools/kvmi-lat build/bench/kvmi-bench
+
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
@@ -92,7 +95,7 @@ ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$
 .PHONY: bench check check-all check-deb check-debug check-gbench check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
-	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory $(MEASURING)
 	$(Q)scripts/bench $(if $(KERNELS),--kernels "$(KERNELS)") $(BENCH_ARGS)
 
 check:
@@ -149,12 +152,12 @@ cost:
 
 check-gbench:
 	$(Q)scripts/deps bench gbench
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(MEASURING)
 	$(Q)tests/gbench
 
 planted:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory $(MEASURING)
 	$(Q)tests/planted $(PLANTED_ARGS)
 
 perf-check:
@@ -194,7 +197,7 @@ check-page:
 # is all kernels or nothing.
 results:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory $(MEASURING)
 	$(Q)scripts/bench --lab --seed 1 --kernels "$(or $(KERNELS),$(ALL_KERNELS))" --out results
 	$(Q)rm -f results/*.svg results/*.png
 	$(Q)scripts/plot --out results results/*-seed*.json >/dev/null

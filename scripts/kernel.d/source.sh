@@ -86,8 +86,7 @@ source_version()	# nothing if there is no source yet
 	return 0
 }
 
-# The mirrors that this machine uses: "SITE RELEASE" of each of apt's entries.
-# Also of those that no list has been fetched of yet.
+# The mirrors that this machine uses: "SITE RELEASE" of each of apt's entries, also of those without a list yet.
 apt_entries()
 {
 	# shellcheck disable=SC2016 # apt's variables

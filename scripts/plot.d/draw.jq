@@ -57,13 +57,13 @@ def common:
 	"unit = \(.[0].run.fingerprint | unit | quoted)",
 	"unit_note = \(.[0].run.fingerprint | unit_note | quoted)";
 
-# Runs of one kernel are repetitions, whatever their seeds, 6.1 before 6.12: [{caption, runs}].
+# Runs of one kernel are repetitions, whatever their seeds, 6.1 before 6.12: [{name, runs}]. A single one has no name.
 def by_kernel:
 	group_by(.run.fingerprint | [(.kernel // "" | [scan("[0-9]+") | tonumber]), kernel])
 	| (length > 1) as $several
 	| ((map(.[0].run.fingerprint.kernel) | unique | length) < length) as $alike
-	| map({runs: ., caption: (.[0].run.fingerprint | if $alike then ", " + kernel
-		elif $several then ", Linux " + (.kernel // "unknown") else "" end)});
+	| map({runs: ., name: (.[0].run.fingerprint | if $alike then kernel
+		elif $several then "Linux " + (.kernel // "unknown") else "" end)});
 
 # four to eight of them
 def linear_ticks($hi):

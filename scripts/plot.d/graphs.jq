@@ -9,12 +9,11 @@ include "draw";
 
 # Entries of one case and observer -> one curve: figure by figure the median of the repetitions. The maximum
 # stands where it begins: a single sample of n is the top 1/n.
-def curve($caption):
+def curve($name):
 	(map(.n) | min) as $n
 	| {
-		label: ($caption + ": n = " + (map(.n) | add | thousands)
-			+ (if length > 1 then ", medians of \(length) repetitions: mean " else ", mean " end)
-			+ (map(.mean) | median | figure) + ", max " + (map(.max) | median | figure)),
+		label: "\($name): n = \(map(.n) | add | thousands), mean \(map(.mean) | median | figure), max \(map(.max) | median | figure)",
+		repetitions: length,
 		points: ([.[0].quantiles[][0] | select(. < 1 and 1 / (1 - .) <= $n * 0.999)] as $qs
 			| [. as $entries | $qs[] as $q
 				| {x: (1 / (1 - $q)), q: $q,
@@ -33,7 +32,12 @@ def ticks($lo; $hi):
 		| select(. >= $lo and . <= $hi)]
 	| map((thousands | quoted) + " \(.)") | join(", ");
 
-def percentile_graph($name; $title; $runs; $curves):
+def medians: if . == 1 then "" else "medians of \(.) repetitions" end;
+def alike: map(.repetitions) | unique | length == 1;
+# Said once of all curves if it can be: a line of the key has no more room than a name and three figures take.
+def labels: alike as $alike | map(.label + if $alike or .repetitions == 1 then "" else ", " + (.repetitions | medians) end);
+
+def percentile_graph($name; $title; $observer; $runs; $curves):
 	([$curves[].points[].y] | {lo: ([min, 0.1] | max), hi: ([max, 0.2] | max)}
 		| {lo: (.lo * 0.85), hi: ([.hi * 1.3, .lo * 2] | max)}) as $y
 	| ([$curves[].points[-1].x] | max * 1.4) as $right
@@ -41,8 +45,9 @@ def percentile_graph($name; $title; $runs; $curves):
 	"name = \($name | quoted)",
 	"title = \($title | quoted)",
 	($runs | common),
+	"subtitle2 = \([$observer, (if $curves | alike then $curves[0].repetitions | medians else "" end)] | map(select(. != "")) | join(", ") | quoted)",
 	"curves = \($curves | length)",
-	"array label[\($curves | length)] = [\($curves | map(.label | quoted) | join(", "))]",
+	"array label[\($curves | length)] = [\($curves | labels | map(quoted) | join(", "))]",
 	"set xrange [1:\($right)]",
 	"set yrange [\($y.lo):\($y.hi)]",
 	"set ytics (\(ticks($y.lo; $y.hi)))",
@@ -54,6 +59,8 @@ def percentile_graph($name; $title; $runs; $curves):
 def entries($case; $observer):
 	[.[] | .run.entries[]
 		| select(.case == $case and .observer == $observer and .skipped == null and (.quantiles // [] | length) > 0)];
+# What a case's entries say of it without an observer.
+def undisturbed($case): [entries($case; "none", "detached") | select(. != [])][0] | select(. != null);
 def observer_label: {none: "not observed", detached: "BPF detached", attached: "BPF attached"}[.];
 
 def cases: reduce (.[] | .run.entries[] | .case) as $c ([]; if index([$c]) then . else . + [$c] end);
@@ -62,18 +69,14 @@ def cases_with_hits: cases - ["loop"];
 
 # Several kernels are compared as they are without an observer.
 def case_curves($case):
-	by_kernel as $kernels
-	| [$kernels[] as $k
-		| ("none", "detached", (if ($kernels | length) == 1 then "attached" else empty end)) as $observer
-		| $k.runs | entries($case; $observer) | select(. != [])
-		| curve(($observer | observer_label) + $k.caption)];
+	by_kernel
+	| if length > 1 then [.[] as $k | $k.runs | undisturbed($case) | curve($k.name)]
+	else [.[].runs | ("none", "detached", "attached") as $observer | entries($case; $observer) | select(. != [])
+		| curve($observer | observer_label)] end;
 
 # The cases side by side, as they are without an observer; of several kernels versions() has that.
 def ladder_curves:
-	by_kernel as $kernels
-	| [cases_with_hits[] as $case | $kernels[] as $k | select(($kernels | length) == 1)
-		| [$k.runs | entries($case; "none", "detached") | select(. != [])][0] | select(. != null)
-		| curve($case + $k.caption)];
+	if (by_kernel | length) > 1 then [] else [cases_with_hits[] as $case | undisturbed($case) | curve($case)] end;
 
 def percentiles($id):
 	. as $runs | (.[0].run.fingerprint) as $f
@@ -81,15 +84,14 @@ def percentiles($id):
 		| percentile_graph("percentiles-\($case | file_name)-\($id)";
 			"\($case), \($f | vendor): guest's own clock, "
 				+ if [$runs[].run.entries[] | select(.case == $case and .late != null)] == [] then "hit to hit"
-				else "from when a hit was due" end; $runs; $c)),
+				else "from when a hit was due" end;
+			if ($runs | by_kernel | length) > 1 then "BPF detached" else "" end; $runs; $c)),
 	(ladder_curves as $c | select($c | length | . > 1 and . <= 8)	# more have no dashes of their own; the ladder has them
 		| percentile_graph("percentiles-\($id)";
-			"\($f | vendor): guest's own clock, hit to hit, BPF detached"; $runs; $c));
+			"\($f | vendor): guest's own clock, hit to hit"; "BPF detached"; $runs; $c));
 
 # --- the ladder, and several at once ---
 
-# What a case's entries say of it without an observer.
-def undisturbed($case): [entries($case; "none", "detached") | select(. != [])][0] | select(. != null);
 def value: map(.mean) | median;
 
 # One vCPU's cases from the cheapest to the dearest, each with how many of the cheapest it makes. What the guest's loop
@@ -118,7 +120,8 @@ def crowds($kernel):
 def scaling($id):
 	. as $runs | (.[0].run.fingerprint) as $f
 	| [by_kernel[] as $k | crowds($k)
-		| {points: ., label: ((if .[-1].vms == 1 then "vCPUs of one VM" else "VMs with one vCPU each" end) + $k.caption)}]
+		| {points: ., label: ([if .[-1].vms == 1 then "vCPUs of one VM" else "VMs with one vCPU each" end, $k.name]
+			| map(select(. != "")) | join(", "))}]
 	| select(length > 0) as $curves
 	| "reset session",
 	"name = \("scaling-\($id)" | quoted)",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Draws guest hit-to-hit over the percentile, on the axis of HdrHistogram's plots: every step is a tenth of what is left.
 
-height = 692 + 34 * curves
+height = 730 + 34 * curves
 load 'style.gp'
 set logscale x 10
 set logscale y 10
@@ -12,8 +12,9 @@ set border 3
 set grid linetype 1 dashtype solid linecolor rgb '#d0d0d0' linewidth 0.5
 set lmargin at screen 0.15
 set rmargin at screen 0.96
-set tmargin at screen down(106)
+set tmargin at screen down(144)
 set bmargin at screen up(175 + 34 * curves)
+set label 4 subtitle2 at screen 0.02, screen down(107) left textcolor rgb dark
 set key at screen 0.02, screen up(65 + 34 * curves) left top Left reverse vertical samplen 5
 
 do for [format in 'png svg'] {

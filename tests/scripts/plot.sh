@@ -78,8 +78,9 @@ check "and says nothing on stderr" [ ! -s err ]
 check "graphs of two machines are apart" files_are percentiles-int3-vmx percentiles-int3-svm stages-int3-vmx stages-int3-svm
 check "every graph is named" [ "$(sed 's/.*\///' out | tr '\n' ' ')" = \
 	"percentiles-int3-svm.{png,svg} percentiles-int3-vmx.{png,svg} stages-int3-svm.{png,svg} stages-int3-vmx.{png,svg} " ]
+check "a PNG of the size that two curves need" [ "$(png_size "$graphs/percentiles-int3-vmx.png")" = 1200x798 ]
+check "a PNG of the size that stages need" [ "$(png_size "$graphs/stages-int3-svm.png")" = 1200x760 ]
 for graph in percentiles-int3-vmx stages-int3-svm; do
-	check "$graph: a PNG of its size" [ "$(png_size "$graphs/$graph.png")" = 1200x760 ]
 	check "$graph: kernel, series, backend, CPU" \
 		svg_has $graph "Linux 6.12.1, series 0123456789ab" "Bochs lab, Intel Core i7"
 	check "$graph: path length is not called time" svg_has $graph "(path length in the lab; not time)" "never vendors"
@@ -89,7 +90,7 @@ check "the other vendor" svg_has stages-int3-svm "int3, SVM (AMD)"
 check "the seed" svg_has percentiles-int3-vmx "seed 17"
 check "ticks of the percentiles" svg_has percentiles-int3-vmx "50 %" "99.9 %"
 check "n, and the median of repetitions" \
-	svg_has percentiles-int3-vmx "BPF detached: n = 6,000, medians of 3 repetitions: mean 4,210, max 9,100"
+	svg_has percentiles-int3-vmx "BPF detached: n = 6,000, mean 4,210, max 9,100, medians of 3 repetitions"
 check "attached beside detached" svg_has percentiles-int3-vmx "BPF attached: n = 2,000, mean 5,010, max 12,000"
 check "every stage has its mean and share" svg_has stages-int3-vmx dispatch "10.0 %" build "1,500" "30.0 %" \
 	introspector "40.0 %" commands "0.0 %" wake "15.0 %" act "5.0 %" "whole event" "5,000" "100.0 %"
@@ -99,14 +100,14 @@ check "of how many events, answered how" svg_has stages-int3-vmx "answered RETRY
 sample vmx2.json vmx bochs instructions 19 '.stages |= map(.sum *= 3)'
 plot vmx.json vmx2.json
 check "runs of one machine share graphs" files_are percentiles-int3-vmx stages-int3-vmx
-check "and curves, as repetitions" svg_has percentiles-int3-vmx "BPF attached: n = 4,000, medians of 2 repetitions" "seeds 17, 19"
+check "and curves, as repetitions" svg_has percentiles-int3-vmx "BPF attached: n = 4,000, mean 5,010, max 12,000, medians of 2 repetitions" "seeds 17, 19"
 check "one mean of all events" svg_has stages-int3-vmx "n = 4,000 events" "10,000" "seeds 17, 19"
 sample vmx3.json vmx bochs instructions 17 '.fingerprint.kernel = "7.2.0" | .entries[2].mean = 4020'
 plot vmx.json vmx3.json
 check "stages of two kernels are never added up" files_are percentiles-int3-vmx \
 	stages-int3-vmx-6.12.1-0123456789ab stages-int3-vmx-7.2.0-0123456789ab \
 	stages-versions-int3-vmx versions-vmx
-check "the curves say which kernel" svg_has percentiles-int3-vmx "BPF detached, Linux 7.2.0: n = 6,000" "2 kernels"
+check "the curves say which kernel" svg_has percentiles-int3-vmx "Linux 7.2.0: n = 6,000, mean" "2 kernels" "BPF detached, medians of 3 repetitions"
 check "every kernel has its mean, and its difference to the one before" svg_has versions-vmx 6.12.1 7.2.0 4,210 4,020 "-4.51 %"
 check "and its stages" svg_has stages-versions-int3-vmx 6.12.1 7.2.0 dispatch 5,000 "n = 2,000 events"
 

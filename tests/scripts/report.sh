@@ -43,17 +43,32 @@ jq '.entries[].mean? |= (. // 0) + 1000 | .fingerprint.kernel = "6.1.20"' "$samp
 	jq 'del(.entries[] | select(.skipped))' >"$tmp/again.json"
 run "$root/scripts/report" --out "$page" "$tmp/6.12.1.json" "$tmp/5.10.9.json" "$tmp/6.1.20.json" "$tmp/again.json"
 check "several kernels" status_is 0
-check "in order, the median of runs, the difference to the former" [ "$(grep -o '<tr><td class="name">[^<]*</td><td class="name">[0-9.]*</td><td>[0-9.]*</td>.*' "$page" |
-	sed 's/<\/tr>/\n/g' | sed -n 's|<tr><td class="name">[^<]*</td><td class="name">\([0-9.]*\)</td><td>\([0-9.]*\)</td>.*<td>\([^<]*\)</td><td>[0-9]*</td><td>\([12]\)</td>$|\1 \2 \3 \4|p' |
-	head -n 3 | paste -sd ,)" = "5.10.9 12000.0 – 1,6.1.20 12500.0 +4.17 % 2,6.12.1 12000.0 −4.00 % 1" ]
+check "in order, the median of runs, the difference to the former" [ "$(grep -o '<tr><td class="name">[^<]*</td><td class="name">[0-9.]*</td><td>[0-9,.]*</td>.*' "$page" |
+	sed 's/<\/tr>/\n/g' | sed -n 's|<tr><td class="name">[^<]*</td><td class="name">\([0-9.]*\)</td><td>\([0-9,.]*\)</td>.*<td>\([^<]*\)</td><td>[0-9,]*</td><td>\([12]\)</td>$|\1 \2 \3 \4|p' |
+	head -n 3 | paste -sd ';')" = "5.10.9 12,000.0 – 1;6.1.20 12,500.0 +4.17 % 2;6.12.1 12,000.0 −4.00 % 1" ]
+
+# Two kernels of one version, one of which has no such program.
+hooks()	# NAME HOOKS [JQ]
+{
+	jq --argjson hooks "$2" ".hooks = \$hooks ${3:-}" "$sample" >"$tmp/$1.json"
+}
+hooks one '[{"case":"int3","program":"lat_event","tracepoint":"kvmi_event","runs":2000,"time":301000},
+	{"case":"int3","program":"lat_kvm_exit","tracepoint":"kvm_exit","runs":2000,"time":226000}]'
+hooks two '[{"case":"int3","program":"lat_kvm_exit","tracepoint":"kvm_exit","runs":2001,"time":227000}]' \
+	'| .fingerprint.kernel += "-mitigations"'
+run "$root/scripts/report" --out "$page" "$tmp/one.json" "$tmp/two.json"
+check "a column of programs' times for each kernel" grep -qF \
+	'<th scope="col">6.12.1</th><th scope="col">6.12.1-mitigations</th><th scope="col">runs</th>' "$page"
+check "as they come" grep -qF \
+	'<td class="name">lat_event</td><td>150.5</td><td>–</td><td>2,000</td></tr><tr><td class="name">int3</td><td class="name">lat_kvm_exit</td><td>113.0</td><td>113.4</td><td>2,000 to 2,001</td>' "$page"
 
 # Six repetitions are the fewest that give an interval.
 jq '(.entries[] | select(.observer == "detached")) as $e
 	| .entries += [range(1; 6) as $i | $e + {repetition: $i, mean: ($e.mean + $i * 10)}]' "$sample" >"$tmp/repeated.json"
 run "$root/scripts/report" --out "$page" "$tmp/repeated.json"
-check "the interval of six repetitions" grep -q '<td>12025\.0</td><td>12000\.0 to 12050\.0</td>' "$page"
+check "the interval of six repetitions" grep -q '<td>12,025\.0</td><td>12,000\.0 to 12,050\.0</td>' "$page"
 run "$root/scripts/report" --out "$page" "$tmp/repeated.json" "$tmp/repeated.json"
-check "is of one run" grep -q '<td>12025\.0</td><td>–</td>' "$page"
+check "is of one run" grep -q '<td>12,025\.0</td><td>–</td>' "$page"
 
 run "$root/scripts/report"
 check "no run" status_is 1

@@ -7,20 +7,48 @@
 #include "session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+/* Many cases cannot run for one reason, which is said once below them. */
 int list_cases(const struct case_setup *setup)
 {
-	size_t n;
+	size_t n, nr_reasons = 0;
 	const struct bench_case *c = cases(&n);
+	char **reasons = calloc(n, sizeof(*reasons));
+	int ret = 0;
 
+	if (!reasons)
+		goto no_memory;
 	for (size_t i = 0; i < n; i++) {
 		const char *why = case_skip_reason(&c[i], setup);
+		size_t r = 0;
 
-		printf("%-20s %s%s\n", c[i].name, c[i].what, c[i].extra ? " (--all)" : "");
+		printf("%-20s %s%s", c[i].name, c[i].what, c[i].extra ? " (--all)" : "");
+		while (why && r < nr_reasons && strcmp(reasons[r], why))
+			r++;
+		if (why && r == nr_reasons) {
+			reasons[r] = strdup(why);
+			if (!reasons[r])
+				goto no_memory;
+			nr_reasons++;
+		}
 		if (why)
-			printf("%-20s cannot run here: %s\n", "", why);
+			printf(" [%zu]", r + 1);
+		printf("\n");
 	}
-	return 0;
+	for (size_t r = 0; r < nr_reasons; r++)
+		printf("%s[%zu] cannot run here: %s\n", r ? "" : "\n", r + 1, reasons[r]);
+	goto out;
+
+no_memory:
+	fprintf(stderr, "kvmi-bench: out of memory\n");
+	ret = 1;
+out:
+	for (size_t r = 0; r < nr_reasons; r++)
+		free(reasons[r]);
+	free(reasons);
+	return ret;
 }
 
 int probe_int3(void)

@@ -238,6 +238,10 @@ if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat
 	skip "make bench inside a lab machine" "the programs have not been built; run make"
 	finish
 fi
+run "$root/build/bench/kvmi-bench" --list
+check "kvmi-bench --list: why cases cannot run is said once" [ -z "$(sed -n 's/^\[[0-9]*\] //p' out | sort | uniq -d)" ]
+check "of all of them" [ "$(sed -n 's/^[a-z].* \[\([0-9]*\)\]$/\1/p' out | sort -nu)" = "$(sed -n 's/^\[\([0-9]*\)\] .*/\1/p' out)" ]
+
 # On the machine's one CPU two cannot be had.
 every_case()
 {

@@ -59,8 +59,12 @@ check "another seed, another course" [ "$(cmp -s "$tmp/coursea" "$tmp/coursec" |
 check "nothing is left in TMPDIR" [ -z "$(ls "$tmp/a tmp")" ]
 
 # --- two processors, and what goes wrong inside
-lab --machine vmx --cpus 2 -- sh -c 'grep -c ^processor /proc/cpuinfo; echo c >/proc/sysrq-trigger; echo survived'
+# proc(5): rt_priority and policy of a task are fields 40 and 41 of its stat
+lab --machine vmx --cpus 2 -- sh -c '
+	for task in $(grep -l ^ksoftirqd/ /proc/[0-9]*/comm); do cut -d " " -f 40,41 "${task%comm}stat"; done
+	grep -c ^processor /proc/cpuinfo; echo c >/proc/sysrq-trigger; echo survived'
 check "--cpus 2" grep -qx 2 "$tmp/out"
+check "softirqs do not wait behind a benchmark under SCHED_FIFO" [ "$(grep -cx "2 1" "$tmp/out")" = 2 ]
 check "a kernel crash: 126" status_is 126
 check "a kernel crash: its line is shown" err_has "Kernel panic - not syncing: sysrq triggered crash"
 check "a kernel crash: what was printed before is there, nothing after" [ "$(tail -n 1 "$tmp/out")" = 2 ]

@@ -3,13 +3,22 @@
 # before. Input: lines of machine and unit, case, kernel, hit to hit, what no tracepoint covers. Several runs of one
 # kernel: the median of their means, and half of what lies between the farthest of them.
 
-BEGIN { FS = "\t" }
+BEGIN {
+	FS = "\t"
+	widest = 12
+}
 
 # 6.12.117 sorts behind 6.1.192
 function rank(kernel,	part, n)
 {
 	n = split(kernel, part, /[.-]/)
 	return part[1] * 1000000 + part[2] * 10000 + (n > 2 ? part[3] : 0)
+}
+
+# One without a suffix comes before one with.
+function newer(a, b)
+{
+	return rank(a) != rank(b) ? rank(a) > rank(b) : a > b ""
 }
 
 function spread(list,	v, n, m)
@@ -27,9 +36,11 @@ function spread(list,	v, n, m)
 	}
 	if (!($3 in kernels)) {
 		kernels[$3]
-		for (i = ++nr_kernels; i > 1 && rank(order[i - 1]) > rank($3); i--)
+		for (i = ++nr_kernels; i > 1 && newer(order[i - 1], $3); i--)
 			order[i] = order[i - 1]
 		order[i] = $3
+		if (length($3) > widest)
+			widest = length($3)
 	}
 	hits[$1, $2, $3] = hits[$1, $2, $3] " " $4
 	if ($5 != "-")
@@ -45,7 +56,7 @@ function show_case(c,	k, key, m, before, s)
 			continue
 		m = median(hits[key])
 		s = spread(hits[key])
-		printf "%-20s %-12s %12.1f %9s %13s %14s\n", (before == "" ? case_of[c] : ""), order[k], m,
+		printf "%-20s %-" widest "s %12.1f %9s %13s %14s\n", (before == "" ? case_of[c] : ""), order[k], m,
 			(s < 0 ? "1 run" : sprintf("%.3f %%", s)),
 			(key in rests) ? sprintf("%.1f", median(rests[key])) : "-",
 			before == "" ? "-" : sprintf("%+.2f %%", 100 * (m - before) / before)
@@ -58,7 +69,7 @@ END {
 		if (machine_of[c] in done)
 			continue
 		done[machine_of[c]]
-		printf "%s%s, from hit to hit\n%-20s %-12s %12s %9s %13s %14s\n", (c > 1 ? "\n" : ""), machine_of[c],
+		printf "%s%s, from hit to hit\n%-20s %-" widest "s %12s %9s %13s %14s\n", (c > 1 ? "\n" : ""), machine_of[c],
 			"case", "kernel", "mean", "spread", "not covered", "to the former"
 		for (i = c; i <= nr_cases; i++)
 			if (machine_of[i] == machine_of[c])

@@ -73,6 +73,9 @@ def linear_ticks($hi):
 
 # --- bars ---
 
+# Where the names at the left end, a share of the graph's width.
+def names_end: "names_end = \([(map(length) | max) * 0.01 + 0.035, 0.155] | max)";
+
 # Several bars below a heading: [{heading, bars: [{name, value, text, note, look}]}], each group by its own scale. Bars of
 # the same look, a number from 0 on, are drawn alike; without one they are so by their place in the group.
 def bars_graph($name; $title; $note; $runs; $groups):
@@ -81,7 +84,7 @@ def bars_graph($name; $title; $note; $runs; $groups):
 	"title = \($title | quoted)",
 	($runs | common),
 	"subtitle2 = \($note | quoted)",
-	"names_end = \([$groups[].bars[].name | length] | 0.035 + max * 0.0095 | if . < 0.155 then 0.155 else . end)",
+	([$groups[].bars[].name] | names_end),
 	"rows = \($groups | map(1.3 + (.bars | length)) | add)",
 	"groups = \($groups | length)",
 	"array heading[\($groups | length)] = [\($groups | map(.heading | quoted) | join(", "))]",

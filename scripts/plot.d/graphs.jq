@@ -216,6 +216,7 @@ def stage_versions($id):
 	"most = \($bars | map(.means | add) | max)",
 	"set xtics (\(linear_ticks($bars | map(.means | add) | max)))",
 	"kernels = \($bars | length)",
+	($bars | map(.name) | names_end),
 	"array kernel[\($bars | length)] = [\($bars | map(.name | quoted) | join(", "))]",
 	"array total_text[\($bars | length)] = [\($bars | map(.means | add | figure | quoted) | join(", "))]",
 	"stages = \(stage_names | length)",

@@ -15,7 +15,7 @@ set label 8 'whole event' at screen 0.965, screen down(160) right
 set xlabel 'from VM exit to VM entry, '.unit.' '.unit_note
 set grid xtics linetype 1 dashtype solid linecolor rgb '#d0d0d0' linewidth 0.5
 set border 1
-set lmargin at screen 0.145
+set lmargin at screen names_end - 0.01
 set rmargin at screen 0.85
 set tmargin at screen down(190)
 set bmargin at screen up(150)

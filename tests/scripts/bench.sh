@@ -116,6 +116,15 @@ check "two kernels: a run of each" runs_are "6.1-vmx-seed7.json 6.12-vmx-seed7.j
 check "each boots its own" [ "$(grep -c -e 'build 6.1/bzImage' -e 'build 6.12/bzImage' calls)" -eq 2 ]
 check "in a table, in order of version, with the difference" \
 	[ "$(awk '/^ +6.12.1 / { print $(NF - 1), $NF }' "$tmp/out")" = '+11.11 %' ]
+versions()	# AWK: where the means end, line by line
+{
+	printf 'vmx, instructions\tcpuid\t%s\t%s\t-\n' 6.12.1-mitigations 1000 6.12.1 900 |
+		$1 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/versions.awk" |
+		sed -n 's/^\(case .* mean\) .*/\1/p; s/^\(.* 900\.0\) .*/\1/p; s/^\(.* 1000\.0\) .*/\1/p' | awk '{ print $NF, length($0) }'
+}
+check "a kernel with mitigations behind the one without, in the same columns" \
+	[ "$(versions awk | paste -sd ' ')" = "mean 52 900.0 52 1000.0 52" ]
+check "with any awk" [ "$(versions "busybox awk")" = "$(versions awk)" ]
 bench none ok --seed 7 --machine vmx --kernels 6.12+mitigations
 check "a kernel with mitigations: in the name of the run" runs_are "6.12+mitigations-vmx-seed7.json"
 check "it boots that one" grep -q -- "--kernel /built/build 6.12 --mitigations/bzImage" calls

@@ -64,6 +64,29 @@ svg_has()	# NAME TEXT...
 	done
 }
 
+# Whatever is written begins and ends in the picture; a character takes about 0.57 of the font's size.
+all_inside()
+{
+	for _svg in "$graphs"/*.svg; do
+		awk -v width=1200 '
+			match($0, /translate\([0-9.]*/) { x = substr($0, RSTART + 10, RLENGTH - 10); upright = !/rotate/ }
+			match($0, /font-size="[0-9.]*/) { size = substr($0, RSTART + 11, RLENGTH - 11) }
+			match($0, /text-anchor="[a-z]*/) { anchor = substr($0, RSTART + 13, RLENGTH - 13) }
+			match($0, /<text>.*<\/text>/) {
+				text = substr($0, RSTART + 6, RLENGTH - 13)
+				gsub(/<[^>]*>/, "", text)
+				gsub(/&[^;]*;/, "x", text)
+				seen++
+				left = x - length(text) * size * 0.57 * (anchor == "end" ? 1 : anchor == "middle" ? 0.5 : 0)
+				if (upright && text !~ /^ *$/ && (left < 0 || left + length(text) * size * 0.57 > width)) {
+					print "# beyond the edge: " text
+					beyond++
+				}
+			}
+			END { exit !seen || beyond }' "$_svg" || return
+	done
+}
+
 svg_lacks()	# NAME TEXT
 {
 	[ -s "$graphs/$1.svg" ] && ! grep -qF -- "$2" "$graphs/$1.svg"
@@ -102,6 +125,8 @@ plot vmx.json vmx2.json
 check "runs of one machine share graphs" files_are percentiles-int3-vmx stages-int3-vmx
 check "and curves, as repetitions" svg_has percentiles-int3-vmx "BPF attached: n = 4,000, mean 5,010, max 12,000, medians of 2 repetitions" "seeds 17, 19"
 check "one mean of all events" svg_has stages-int3-vmx "n = 4,000 events" "10,000" "seeds 17, 19"
+sample vmx4.json vmx bochs instructions 17 '.fingerprint.kernel += "-mitigations"'
+sample vmx5.json vmx bochs instructions 17 '.fingerprint.kernel_build.series = "ba98765432100"'
 sample vmx3.json vmx bochs instructions 17 '.fingerprint.kernel = "7.2.0" | .entries[2].mean = 4020'
 plot vmx.json vmx3.json
 check "stages of two kernels are never added up" files_are percentiles-int3-vmx \
@@ -109,6 +134,13 @@ check "stages of two kernels are never added up" files_are percentiles-int3-vmx 
 	stages-versions-int3-vmx versions-vmx
 check "the curves say which kernel" svg_has percentiles-int3-vmx "Linux 7.2.0: n = 6,000, mean" "2 kernels" "BPF detached, medians of 3 repetitions"
 check "every kernel has its mean, and its difference to the one before" svg_has versions-vmx 6.12.1 7.2.0 4,210 4,020 "-4.51 %"
+check "nothing is cut off" all_inside
+plot vmx.json vmx4.json
+check "nor are longer names" both all_inside "svg_has stages-versions-int3-vmx 6.12.1-mitigations"
+plot vmx.json vmx5.json
+check "nor kernels that differ in the series" all_inside
+check "which is in their names" svg_has percentiles-int3-vmx "Linux 6.12.1, series ba9876543210: n = 6,000, mean 4,210, max 9,100"
+plot vmx.json vmx3.json
 check "and its stages" svg_has stages-versions-int3-vmx 6.12.1 7.2.0 dispatch 5,000 "n = 2,000 events"
 
 # --- many cases, and several vCPUs and VMs at once

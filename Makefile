@@ -84,7 +84,9 @@ help:
 	@printf '%s\n' $(HELP)
 
 # What a benchmark is measured with: not all the programs of the tests have to be built for it.
-MEASURING := build/tools/kvmi-lat build/bench/kvmi-bench
+.PHONY: measuring
+measuring: build/tools/kvmi-lat build/bench/kvmi-bench
+	@:
 
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
@@ -95,7 +97,7 @@ ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$
 .PHONY: bench check check-all check-deb check-debug check-gbench check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
-	$(Q)$(MAKE) --no-print-directory $(MEASURING)
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)scripts/bench $(if $(KERNELS),--kernels "$(KERNELS)") $(BENCH_ARGS)
 
 check:
@@ -137,12 +139,12 @@ check-debug:
 
 overhead:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)scripts/overhead $(OVERHEAD_ARGS)
 
 drift:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)scripts/drift $(DRIFT_ARGS)
 
 cost:
@@ -152,12 +154,12 @@ cost:
 
 check-gbench:
 	$(Q)scripts/deps bench gbench
-	$(Q)$(MAKE) --no-print-directory $(MEASURING)
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)tests/gbench
 
 planted:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory $(MEASURING)
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)tests/planted $(PLANTED_ARGS)
 
 perf-check:
@@ -172,7 +174,7 @@ stress:
 
 host-check:
 	$(Q)scripts/deps build
-	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)scripts/host-check
 
 kernel:
@@ -197,7 +199,7 @@ check-page:
 # is all kernels or nothing.
 results:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory $(MEASURING)
+	$(Q)$(MAKE) --no-print-directory measuring
 	$(Q)scripts/bench --lab --seed 1 --kernels "$(or $(KERNELS),$(ALL_KERNELS))" --out results
 	$(Q)rm -f results/*.svg results/*.png
 	$(Q)scripts/plot --out results results/*-seed*.json >/dev/null

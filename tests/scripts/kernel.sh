@@ -222,7 +222,7 @@ slow=yes
 rm -f "$cache/obj-6.12/sleeper"
 env --default-signal=INT setsid "$tree/scripts/kernel" build 6.12 --stock >"$tmp/out" 2>"$tmp/err" &
 builder=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq 120); do
 	[ ! -s "$cache/obj-6.12/sleeper" ] || break
 	sleep 0.5
 done
@@ -231,7 +231,16 @@ wait "$builder"
 status=$?
 check "Ctrl-C: status 130" status_is 130
 check "Ctrl-C: says so" err_has interrupted
-check "Ctrl-C: make is gone" [ ! -d "/proc/$(cat "$cache/obj-6.12/sleeper")" ]
+# What has been ended is there until process 1 has reaped it.
+gone()	# PID
+{
+	for _ in $(seq 50); do
+		[ -d "/proc/$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+check "Ctrl-C: make is gone" gone "$(cat "$cache/obj-6.12/sleeper")"
 check "Ctrl-C: no half result" no_leftovers
 slow=
 

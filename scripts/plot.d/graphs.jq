@@ -103,8 +103,8 @@ def ladder($id):
 		| {name: $case, value: (value - if .[0].late == null then $loop // 0 else 0 end), n: (map(.n) | add)}] | sort_by(.value)
 	| select(length > 2 and ($runs | by_kernel | length) == 1) as $rungs
 	| bars_graph("ladder-\($id)"; "\($f | vendor): what a hit costs the guest, by its own clock";
-		"means, BPF detached, of n = \([$rungs[].n] | unique | map(thousands) | join(", ")) hits\(if $loop
-			then ", less the loop around them, \($loop | figure)" else "" end); right: how many times the cheapest";
+		"means, BPF detached, n = \([$rungs[].n] | [min, max] | unique | map(thousands) | join(" to "))\(if $loop
+			then "; less the loop's \($loop | figure)" else "" end); right: times the cheapest";
 		$runs; [{heading: "", bars: [$rungs[] | {name, value, look: 0, text: (.value | figure),
 			note: (.value / $rungs[0].value | figure + " x")}]}]);
 

@@ -151,15 +151,19 @@ sample many.json vmx bochs instructions 1 '
 		+ more("int3_event_4vms"; 5; {nr_vcpus: 4, nr_vms: 4}) + more("due"; 1; {late: 3})'
 plot many.json
 check "a ladder from the cheapest to the dearest, each with how many of the cheapest it makes" \
-	svg_has ladder-vmx "n = 6,000 hits" cheap 526 "1 x" int3_event_retry 4,210 "8 x" dear 8,420 "16 x"
+	svg_has ladder-vmx "n = 6,000; right" cheap 526 "1 x" int3_event_retry 4,210 "8 x" dear 8,420 "16 x"
 check "crowds are no rungs of it" svg_lacks ladder-vmx vcpus
 check "they are curves of their own, with the hits of all of them" \
 	svg_has scaling-vmx "n = 6,000 hits each" "vCPUs of one VM" "VMs with one vCPU each" "hits of all, per million instructions" p99
 check "what counts from when it was due says so" svg_has percentiles-due-vmx "from when a hit was due"
 jq '.entries += (.entries[:3] | map(.case = "loop" | .mean = 26))' many.json >loop.json
 plot loop.json
-check "the guest's loop is subtracted, and said" svg_has ladder-vmx "less the loop around them, 26" cheap 500 int3_event_retry 4,184
+check "the guest's loop is subtracted, and said" svg_has ladder-vmx "less the loop's 26" cheap 500 int3_event_retry 4,184
 check "but not where no hit follows another in it" svg_has ladder-vmx due 4,210
+jq '(.entries[] | select(.case == "cheap").n) = 480000 | (.entries[] | select(.case == "dear").n) = 150000' loop.json >counts.json
+plot counts.json
+check "and nothing is cut off" both all_inside "svg_has ladder-vmx 1,440,000"
+plot loop.json
 check "it is no rung" svg_lacks ladder-vmx ">loop<"
 check "and has no curve" [ ! -e "$graphs/percentiles-loop-vmx.svg" ]
 

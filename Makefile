@@ -139,12 +139,12 @@ check-debug:
 
 overhead:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory measuring
+	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
 	$(Q)scripts/overhead $(OVERHEAD_ARGS)
 
 drift:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory measuring
+	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
 	$(Q)scripts/drift $(DRIFT_ARGS)
 
 cost:
@@ -174,7 +174,7 @@ stress:
 
 host-check:
 	$(Q)scripts/deps build
-	$(Q)$(MAKE) --no-print-directory measuring
+	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
 	$(Q)scripts/host-check
 
 kernel:

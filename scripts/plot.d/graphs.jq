@@ -32,10 +32,10 @@ def ticks($lo; $hi):
 		| select(. >= $lo and . <= $hi)]
 	| map((thousands | quoted) + " \(.)") | join(", ");
 
-def medians: if . == 1 then "" else "medians of \(.) repetitions" end;
+def medians: if . == 1 then empty else "medians of \(.) repetitions" end;
 def alike: map(.repetitions) | unique | length == 1;
 # Said once of all curves if it can be: a line of the key has no more room than a name and three figures take.
-def labels: alike as $alike | map(.label + if $alike or .repetitions == 1 then "" else ", " + (.repetitions | medians) end);
+def labels: alike as $alike | map([.label, if $alike then empty else .repetitions | medians end] | join(", "));
 
 def percentile_graph($name; $title; $observer; $runs; $curves):
 	([$curves[].points[].y] | {lo: ([min, 0.1] | max), hi: ([max, 0.2] | max)}
@@ -45,7 +45,7 @@ def percentile_graph($name; $title; $observer; $runs; $curves):
 	"name = \($name | quoted)",
 	"title = \($title | quoted)",
 	($runs | common),
-	"subtitle2 = \([$observer, (if $curves | alike then $curves[0].repetitions | medians else "" end)] | map(select(. != "")) | join(", ") | quoted)",
+	"subtitle2 = \([$observer | select(. != "")] + [if $curves | alike then $curves[0].repetitions | medians else empty end] | join(", ") | quoted)",
 	"curves = \($curves | length)",
 	"array label[\($curves | length)] = [\($curves | labels | map(quoted) | join(", "))]",
 	"set xrange [1:\($right)]",

@@ -248,6 +248,7 @@ if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat
 	finish
 fi
 run "$root/build/bench/kvmi-bench" --list
+check "kvmi-bench --list" both "status_is 0" "out_has int3_event_retry"
 check "kvmi-bench --list: why cases cannot run is said once" [ -z "$(sed -n 's/^\[[0-9]*\] //p' out | sort | uniq -d)" ]
 check "of all of them" [ "$(sed -n 's/^[a-z].* \[\([0-9]*\)\]$/\1/p' out | sort -nu)" = "$(sed -n 's/^\[\([0-9]*\)\] .*/\1/p' out)" ]
 

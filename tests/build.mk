@@ -7,7 +7,8 @@ LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime t
 	test_modes test_protected test_coexist test_delays)
 LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall \
 	test_paused test_unhook test_channel)
-LAB_TESTS += $(addprefix build/tests/lab/, test_socket test_reconnect)
+LAB_TESTS += $(addprefix build/tests/lab/, test_socket test_reconnect \
+	test_vmm_state)
 LAB_TESTS += build/tests/lab/stress
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)
@@ -45,7 +46,8 @@ build/tests/lab/test_hypercall: build/tests/lab/guests/hypercall.o
 build/tests/lab/stress: $(addprefix build/tests/lab/, stress_memory.o stress_tool.o guests/stress.o)
 build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
 build/tests/lab/test_modes: $(LAB_MODES_OBJS)
-build/tests/lab/test_reconnect: $(LAB_WAITING_OBJS)
+build/tests/lab/test_vmm_state: $(LAB_NESTED_OBJS)
+build/tests/lab/test_reconnect build/tests/lab/test_vmm_state: $(LAB_WAITING_OBJS)
 build/tests/lab/test_coexist: build/tests/lab/guests/coexist.o
 build/tests/lab/test_protected: build/tests/lab/peek.o
 

@@ -118,12 +118,14 @@ static void wait_until_read(struct lab *l)
 		fail("KVM does not read what it was sent");
 }
 
-/* The VMM wants its vCPU back while that is in the middle of a message: that comes whole, and then EINTR. */
+/*
+ * The VMM wants its vCPU back while that is in the middle of a message: that comes whole, and then EINTR.
+ * The other commands are executed in the next KVM_RUN.
+ */
 static void test_signal_during_send(void)
 {
 	struct runner r = {0};
 	uint32_t seq[ROUNDS];
-	uint32_t version;
 	struct lab l;
 
 	open_narrow(&l);
@@ -135,17 +137,21 @@ static void test_signal_during_send(void)
 		usleep(5000);
 		vmm_kick(l.v);
 	}
-	for (int i = 0; i < ROUNDS; i++)
-		expect_many(&l, seq[i]);
+	expect_many(&l, seq[0]);
 	check_eq(runner_join(&r), -EINTR);
-	check_kvmi(kvmi_get_version(l.c, &version), 0);
+	lab_no_event(l.c);
+	runner_start(&r, l.v);
+	for (int i = 1; i < ROUNDS; i++)
+		expect_many(&l, seq[i]);
+	runner_stop(&r);
 }
 
 int main(void)
 {
 	const struct tap_test tests[] = {
 		{"vCPU and receiver write long replies: each comes whole", test_write_order},
-		{"signals during a send: all comes whole, then EINTR", test_signal_during_send},
+		{"signals during a send: it comes whole, then EINTR; the rest in the next KVM_RUN",
+		 test_signal_during_send},
 	};
 
 	return tap_main(tests, sizeof(tests) / sizeof(tests[0]));

@@ -8,7 +8,8 @@ LAB_TESTS := $(addprefix build/tests/lab/, test_event test_debug test_lifetime t
 LAB_TESTS += $(addprefix build/tests/lab/, test_permissions test_commands test_pause test_hypercall \
 	test_paused test_unhook test_channel)
 LAB_TESTS += $(addprefix build/tests/lab/, test_socket test_reconnect \
-	test_vmm_state test_set_registers test_flood test_hook_socket)
+	test_vmm_state test_set_registers test_flood test_hook_socket \
+	test_limits)
 LAB_TESTS += build/tests/lab/stress
 LAB_TEST_OBJS := $(addprefix build/tests/lab/, tap.o lab.o counter.o inject.o raw.o \
 	guests/hit.o)
@@ -48,7 +49,7 @@ build/tests/lab/test_nested: $(LAB_NESTED_OBJS)
 build/tests/lab/test_modes: $(LAB_MODES_OBJS)
 build/tests/lab/test_vmm_state: $(LAB_NESTED_OBJS)
 build/tests/lab/test_set_registers: $(LAB_MODES_OBJS)
-$(addprefix build/tests/lab/, test_reconnect test_vmm_state test_set_registers test_flood): $(LAB_WAITING_OBJS)
+$(addprefix build/tests/lab/, test_reconnect test_vmm_state test_set_registers test_flood test_limits): $(LAB_WAITING_OBJS)
 build/tests/lab/test_coexist: build/tests/lab/guests/coexist.o
 build/tests/lab/test_protected: build/tests/lab/peek.o
 

@@ -2,6 +2,7 @@
 /* A hooked VM and its vCPUs' threads, for the kernel tests. */
 #include "lab.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -115,6 +116,28 @@ void lab_start(struct lab *l, const struct vmm_guest *g)
 {
 	lab_open(l, g, 1);
 	lab_hook(l);
+}
+
+unsigned int lab_receivers(void)
+{
+	DIR *proc = opendir("/proc");
+	unsigned int n = 0;
+	struct dirent *e;
+
+	check(proc);
+	while ((e = readdir(proc))) {
+		char path[300], comm[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		f = e->d_name[0] >= '0' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		n += fgets(comm, sizeof(comm), f) && !strcmp(comm, "kvmi-recv\n");
+		fclose(f);
+	}
+	closedir(proc);
+	return n;
 }
 
 /* --- vCPUs --- */

@@ -59,6 +59,9 @@ void lab_hook(struct lab *l);
 /* Both: the usual beginning. */
 void lab_start(struct lab *l, const struct vmm_guest *g);
 
+/* How many threads of KVM receive from introspectors, of any VM. */
+unsigned int lab_receivers(void);
+
 /* --- vCPUs --- */
 
 /**

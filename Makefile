@@ -249,4 +249,4 @@ clean:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path 'build/linux-*' -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -39,9 +39,10 @@ static int open_socket(int domain, int type, int protocol)
 static struct sockaddr_un socket_name(void)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	static unsigned int nr;
 
-	/* Abstract, so that there is nothing to be removed. */
-	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "hook-%d", getpid());
+	/* Abstract, so that there is nothing to be removed; a child may still have the one before. */
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "hook-%d-%u", getpid(), nr++);
 	return name;
 }
 

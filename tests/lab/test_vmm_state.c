@@ -487,6 +487,7 @@ static void test_state_migrate_breakpoint(void)
 
 static void test_state_mp_state(void)
 {
+	static const uint8_t spin[] = {0xeb, 0xfe};
 	struct kvm_mp_state state;
 	struct kvmi_event_msg ev;
 	struct raw_runner r;
@@ -494,6 +495,15 @@ static void test_state_mp_state(void)
 
 	raw_open(&raw, RAW_IRQCHIP, 1);
 	for (int changed = 0; changed < 2; changed++) {
+		/* An interrupt could have woken a vCPU that halts; nothing but the VMM halts one that spins. */
+		if (changed) {
+			struct kvm_regs regs = {.rip = RAW_CODE, .rflags = 2};
+
+			memcpy(raw.mem + RAW_CODE, spin, sizeof(spin));
+			check_eq(ioctl(raw.vcpu[0], KVM_SET_REGS, &regs), 0);
+			state.mp_state = KVM_MP_STATE_RUNNABLE;
+			check_eq(ioctl(raw.vcpu[0], KVM_SET_MP_STATE, &state), 0);
+		}
 		raw_start(&r, &raw, 0);
 		/* To its HLT; the first run takes long on a debug kernel. */
 		usleep(200000);
@@ -501,9 +511,8 @@ static void test_state_mp_state(void)
 		lab_expect_event(raw.c, &ev, KVMI_EVENT_PAUSE_VCPU, 0);
 		raw_stop(&r);
 		check_eq(ioctl(raw.vcpu[0], KVM_GET_MP_STATE, &state), 0);
-		check_eq(state.mp_state, KVM_MP_STATE_HALTED);
-		if (changed)
-			state.mp_state = KVM_MP_STATE_RUNNABLE;
+		check_eq(state.mp_state, changed ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_HALTED);
+		state.mp_state = KVM_MP_STATE_HALTED;
 		check_eq(ioctl(raw.vcpu[0], KVM_SET_MP_STATE, &state), 0);
 		raw_start(&r, &raw, 0);
 		check_kvmi(kvmi_vcpu_set_registers(raw.c, 0, &ev.common.arch.regs),

@@ -12,9 +12,8 @@ make_variables()
 
 kmake()
 {
-	# shellcheck disable=SC2046 # words
 	nice make -C "$src" O="$obj" LOCALVERSION= KBUILD_BUILD_USER=kvmi-lat KBUILD_BUILD_HOST=lab \
-		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' $(make_variables) "$@"
+		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' "$@"
 }
 
 # An option that was asked for and did not come is an error: the kernel would lack it silently.
@@ -133,6 +132,7 @@ identity()	# what a built kernel depends on; sets source, series_id, compiler, p
 	key=$({
 		printf '%s\n' 1 "$source" "$series_id" "$compiler" "$pahole"
 		options | grep -v '^# [^C]'
+		make_variables | sed 's/^/make /'
 	} | sha256 | cut -c1-16)
 	result=$cache/$version-$key
 }
@@ -181,7 +181,7 @@ compile()
 	# changes neither code nor BTF, so the key of a kernel need not know.
 	# shellcheck disable=SC2046 # words
 	phase "building $version ($variant)" $_steps "$cache/build.log" \
-		"$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" KCFLAGS=-fno-var-tracking $(targets) ||
+		"$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" KCFLAGS=-fno-var-tracking $(make_variables) $(targets) ||
 		fail "building $version failed: $(cause_in "$cache/build.log"); log: $cache/build.log"
 }
 

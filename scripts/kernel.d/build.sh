@@ -152,6 +152,7 @@ fill_result()
 	cp "$obj/arch/x86/boot/bzImage" "$obj/System.map" "$scratch/" &&
 	cp "$obj/.config" "$scratch/config" &&
 	keep_modules "$scratch/modules" &&
+	keep_points "$scratch/kcov-points" &&
 	printf '{"source":"%s","series":"%s","config":"%s","compiler":"%s","pahole":"%s"}\n' "$source" "$series_id" \
 		"$(sha256 <"$obj/.config")" "$compiler" "$pahole" >"$scratch/kernel.json"
 }
@@ -194,22 +195,36 @@ add_file()	# VARIABLE FILE WHAT
 	eval "$1=\${_list:+\$_list\$newline}\$_file"
 }
 
+# Those of kernel-patches come before files of the user's, in one order: --debug --fuzz is the kernel of --fuzz --debug.
+add_named()	# NAMES
+{
+	_files=$extra_configs
+	extra_configs=
+	for _name in debug fuzz kcsan modules mitigations; do
+		case $1 in
+		*" $_name "*) add_file extra_configs "$patches/$_name.config" --config ;;
+		esac
+	done
+	extra_configs=$extra_configs${extra_configs:+${_files:+$newline}}$_files
+}
+
 parse_build()
 {
-	stock=no variant="with the series"
+	stock=no variant="with the series" _named=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--config | --patch) [ $# -ge 2 ] || fail "$1 needs a file" ;;
 		esac
 		case $1 in
 		--stock) stock=yes variant=stock ;;
-		--debug | --modules | --mitigations) add_file extra_configs "$patches/${1#--}.config" --config ;;
+		--debug | --fuzz | --kcsan | --modules | --mitigations) _named="$_named ${1#--} " ;;
 		--config) add_file extra_configs "$2" --config && shift ;;
 		--patch) add_file extra_patches "$2" --patch && shift ;;
 		*) fail "what is $1? (--help tells)" ;;
 		esac
 		shift
 	done
+	add_named "$_named"
 	[ -z "$extra_configs" ] || variant="$variant, own options"
 	[ -z "$extra_patches" ] || variant="$variant, extra patch"
 	choose_objects

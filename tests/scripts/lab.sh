@@ -127,6 +127,10 @@ watch -- "$tmp/no-such-emulator"
 check "no emulator: 125" status_is 125
 watch -- sh -c 'echo "BUG: soft lockup - CPU#0" >>"'"$tmp"'/console"; sleep 1'
 check "a dying machine whose kernel complained: 126, with the line" both "status_is 126" "err_has lockup"
+watch -- sh -c 'echo "BUG: KCSAN: data-race in a / b" >>"'"$tmp"'/console"; sleep 1'
+check "a data race that KCSAN reports is a complaint, too: 126" both "status_is 126" "err_has KCSAN"
+watch -r -- sh -c 'echo "BUG: KCSAN: data-race in a / b" >>"'"$tmp"'/console"; sleep 1; exit 7'
+check "unless the command judges these itself: 125 here, as the emulator ends" both "status_is 125" "err_has 7"
 magic='\245kvmi-lab-1\n'
 watch -- sh -c 'printf "noise\245'"$magic"'\245B\0\0\245O\005\0hello\245S\001\0005\245E\0\0"; sleep 60'
 check "frames between noise: output and status" both "status_is 5" "out_is hello"

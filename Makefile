@@ -49,8 +49,9 @@ HELP := \
 '  make check-deb      a kernel packaged for a host, booted in the lab: host-check and bench in there' \
 '  make mutate         puts known faults back into the kernel, one at a time: does a test catch each?' \
 '                      MUTATE="4 9" only these; tests/mutate --list has the names' \
-'  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report' \
-'                      CHECK="vmx-smp" on other machines than vmx and svm' \
+'  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report; hours' \
+'                      its parts: check-debug-vmx, check-debug-svm, check-debug-mutants; CHECK="vmx-smp" instead of vmx, svm' \
+'  make check-kcsan    the tests on a kernel that looks for data races, two processors; CHECK="svm-smp" only that' \
 '  make overhead       what introspection costs VMs that have nothing to do with it, against the stock kernel' \
 '                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
 '  make drift          whether a change of the series makes an exit or an event longer: the kernel with it against' \
@@ -94,7 +95,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-deb check-debug check-gbench check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
+.PHONY: bench check check-all check-deb check-debug check-debug-mutants check-gbench check-kcsan check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory measuring
@@ -131,11 +132,28 @@ mutate:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/mutate $(MUTATE)
 
+# One part after the other, each to its end, whatever came of those before.
 check-debug:
+	$(Q)failed=; for part in $(or $(CHECK),vmx svm) mutants; do \
+		$(MAKE) --no-print-directory check-debug-$$part || failed="$$failed check-debug-$$part"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+# Any machine of tests/run is a part.
+check-debug-%:
+	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run --debug $*
+
+check-debug-mutants:
 	$(Q)scripts/deps build lab lab-bochs kernel check
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/run --debug $(CHECK)
 	$(Q)tests/mutate --debug
+
+check-kcsan:
+	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run --kcsan $(CHECK)
 
 overhead:
 	$(Q)scripts/deps bench

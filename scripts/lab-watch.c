@@ -28,7 +28,7 @@ enum { EXIT_TIMEOUT = 124, EXIT_LAB = 125, EXIT_KERNEL = 126, EXIT_INTERRUPTED =
 static struct {
 	const char *console, *kmsg, *tar, *log, *name;
 	long timeout_s, silence_s;
-	bool allow_warnings, verbose, progress;
+	bool allow_warnings, allow_races, verbose, progress;
 } opt = {.name = "lab", .timeout_s = 300, .silence_s = 120};
 
 static struct {
@@ -136,6 +136,8 @@ static void judge_line(const char *line, bool live)
 	bool is_fatal = contains_any(line, fatal);
 	int i;
 
+	if (opt.allow_races && strstr(line, "BUG: KCSAN: "))
+		return;
 	if (live && strstr(line, "Kernel panic") && !kernel.panic_ms)
 		kernel.panic_ms = now_ms();
 	if (live && strstr(line, "end Kernel panic"))
@@ -450,7 +452,7 @@ static void parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+c:k:f:l:n:t:s:wvp")) != -1) {
+	while ((c = getopt(argc, argv, "+c:k:f:l:n:t:s:rwvp")) != -1) {
 		switch (c) {
 		case 'c':
 			opt.console = optarg;
@@ -473,6 +475,9 @@ static void parse(int argc, char **argv)
 		case 's':
 			opt.silence_s = atol(optarg);
 			break;
+		case 'r':
+			opt.allow_races = true;
+			break;
 		case 'w':
 			opt.allow_warnings = true;
 			break;
@@ -487,7 +492,7 @@ static void parse(int argc, char **argv)
 		}
 	}
 	if (!opt.console || optind >= argc) {
-		say("usage: lab-watch -c CONSOLE [-k KMSG] [-f TAR] [-l LOG] [-n NAME] [-t SECONDS] [-s SECONDS] [-wvp] -- EMULATOR...");
+		say("usage: lab-watch -c CONSOLE [-k KMSG] [-f TAR] [-l LOG] [-n NAME] [-t SECONDS] [-s SECONDS] [-rwvp] -- EMULATOR...");
 		exit(EXIT_LAB);
 	}
 }

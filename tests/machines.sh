@@ -20,6 +20,10 @@ machine_args()
 # What a debug kernel needs: shadows of its memory, and time. For run_in_machine.
 debug_machine='--mem 1024 --timeout 7200'
 
+# A KCSAN kernel: time, and a log with room for all of its reports. On the console, a slow line, they would hold up the machine;
+# races.sh reads them.
+kcsan_machine='--timeout 3600 --append log_buf_len=4M --append loglevel=2 --allow-races'
+
 # run_in_machine NAME KERNEL "PROGRAM..." [LAB_ARGUMENT]...: boots once, runs these programs in there. What
 # they print comes as `parse` of results.sh takes it, the last line being "## machine STATUS". For the kernel's
 # own kvmi_test, $selftests is where it is.

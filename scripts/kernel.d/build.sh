@@ -12,9 +12,8 @@ make_variables()
 
 kmake()
 {
-	# shellcheck disable=SC2046 # words
 	nice make -C "$src" O="$obj" LOCALVERSION= KBUILD_BUILD_USER=kvmi-lat KBUILD_BUILD_HOST=lab \
-		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' $(make_variables) "$@"
+		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' "$@"
 }
 
 # An option that was asked for and did not come is an error: the kernel would lack it silently.
@@ -133,6 +132,7 @@ identity()	# what a built kernel depends on; sets source, series_id, compiler, p
 	key=$({
 		printf '%s\n' 1 "$source" "$series_id" "$compiler" "$pahole"
 		options | grep -v '^# [^C]'
+		make_variables | sed 's/^/make /'
 	} | sha256 | cut -c1-16)
 	result=$cache/$version-$key
 }
@@ -152,6 +152,7 @@ fill_result()
 	cp "$obj/arch/x86/boot/bzImage" "$obj/System.map" "$scratch/" &&
 	cp "$obj/.config" "$scratch/config" &&
 	keep_modules "$scratch/modules" &&
+	keep_points "$scratch/kcov-points" &&
 	printf '{"source":"%s","series":"%s","config":"%s","compiler":"%s","pahole":"%s"}\n' "$source" "$series_id" \
 		"$(sha256 <"$obj/.config")" "$compiler" "$pahole" >"$scratch/kernel.json"
 }
@@ -181,7 +182,7 @@ compile()
 	# changes neither code nor BTF, so the key of a kernel need not know.
 	# shellcheck disable=SC2046 # words
 	phase "building $version ($variant)" $_steps "$cache/build.log" \
-		"$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" KCFLAGS=-fno-var-tracking $(targets) ||
+		"$root/scripts/kernel" _make "$version" "$obj" "-j$(nproc)" KCFLAGS=-fno-var-tracking $(make_variables) $(targets) ||
 		fail "building $version failed: $(cause_in "$cache/build.log"); log: $cache/build.log"
 }
 
@@ -194,22 +195,36 @@ add_file()	# VARIABLE FILE WHAT
 	eval "$1=\${_list:+\$_list\$newline}\$_file"
 }
 
+# Those of kernel-patches come before files of the user's, in one order: --debug --fuzz is the kernel of --fuzz --debug.
+add_named()	# NAMES
+{
+	_files=$extra_configs
+	extra_configs=
+	for _name in debug fuzz kcsan modules mitigations; do
+		case $1 in
+		*" $_name "*) add_file extra_configs "$patches/$_name.config" --config ;;
+		esac
+	done
+	extra_configs=$extra_configs${extra_configs:+${_files:+$newline}}$_files
+}
+
 parse_build()
 {
-	stock=no variant="with the series"
+	stock=no variant="with the series" _named=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--config | --patch) [ $# -ge 2 ] || fail "$1 needs a file" ;;
 		esac
 		case $1 in
 		--stock) stock=yes variant=stock ;;
-		--debug | --modules | --mitigations) add_file extra_configs "$patches/${1#--}.config" --config ;;
+		--debug | --fuzz | --kcsan | --modules | --mitigations) _named="$_named ${1#--} " ;;
 		--config) add_file extra_configs "$2" --config && shift ;;
 		--patch) add_file extra_patches "$2" --patch && shift ;;
 		*) fail "what is $1? (--help tells)" ;;
 		esac
 		shift
 	done
+	add_named "$_named"
 	[ -z "$extra_configs" ] || variant="$variant, own options"
 	[ -z "$extra_patches" ] || variant="$variant, extra patch"
 	choose_objects

@@ -33,6 +33,7 @@ bzImage:
 	test -z "$$slow" || { echo $$$$ >$(O)/sleeper; exec sleep 60; }
 	mkdir -p $(O)/arch/x86/boot
 	cat kernel/*.c >$(O)/arch/x86/boot/bzImage
+	echo "variables: $(KCOV_INSTRUMENT_a.o) $(KCSAN_SANITIZE)" >>$(O)/arch/x86/boot/bzImage
 	touch $(O)/System.map $(O)/vmlinux
 .PHONY: arch/x86/kvm/ virt/kvm/
 arch/x86/kvm/ virt/kvm/ kernel/%.o:
@@ -184,6 +185,62 @@ for option in --patch --config; do
 	kernel build 6.12 $option "$tmp/nowhere"
 	check "$option with none that is there: one line" both "status_is 1" "err_has nowhere"
 done
+
+# --- named configurations, and the lines of KCOV's points
+printf 'CONFIG_FROM_DEBUG=y\nCONFIG_BOTH=y\n' >"$tree/kernel-patches/debug.config"
+printf '#= KCOV_INSTRUMENT_a.o=y\nCONFIG_KCOV=y\n# CONFIG_BOTH is not set\n' >"$tree/kernel-patches/fuzz.config"
+printf '#= KCSAN_SANITIZE=n\nCONFIG_KCSAN=y\n' >"$tree/kernel-patches/kcsan.config"
+cat >"$tmp/bin/objdump" <<'S'
+#!/bin/sh
+[ "$points" = none ] || cat <<D
+ffffffff8100fff0 <kvmi_hook>:
+ffffffff8100fff4:	nop
+ffffffff8100fffb:	call   ffffffff81333333 <__sanitizer_cov_trace_pc>
+ffffffff81010010:	call   ffffffff81333333 <__sanitizer_cov_trace_pc>
+ffffffff81010020:	call   ffffffff81333333 <__sanitizer_cov_trace_pc+0x3>x
+D
+S
+cat >"$tmp/bin/addr2line" <<S
+#!/bin/sh
+while read -r pc; do
+	echo "0x\$pc"
+	case \$pc in
+	*fffb)
+		printf '%s\n' list_empty "$cache/src-6.12/include/linux/list.h:7"
+		printf '%s\n' kvmi_hook.isra.0 "$cache/src-6.12/arch/x86/kvm/../../../virt/kvm/introspection/kvmi.c:2 (discriminator 3)"
+		printf '%s\n' kvmi_outer "$cache/src-6.12/virt/kvm/introspection/kvmi.c:3"
+		;;
+	*) printf '%s\n' trace_it include/trace/events/kvmi.h:9 ;;
+	esac
+done
+S
+chmod +x "$tmp/bin/objdump" "$tmp/bin/addr2line"
+mkdir -p "$cache/src-6.12/virt/kvm/introspection"
+printf '{\n\tif (a\t== 1)\n' >"$cache/src-6.12/virt/kvm/introspection/kvmi.c"
+kernel build 6.12 --fuzz
+check "--fuzz: its options hold" both "status_is 0" "grep -q CONFIG_KCOV=y $(cat "$tmp/out")/config"
+printf '%s\t%s\t%s\t%s\t%s\n' ffffffff81010000 virt/kvm/introspection/kvmi.c 2 kvmi_hook 'if (a == 1)' \
+	ffffffff81010015 - 0 - '' >"$tmp/points"
+check "--fuzz: kcov-points has where the call returns to, file, line, function, text" \
+	cmp "$(cat "$tmp/out")/kcov-points" "$tmp/points"
+check "a variable for make is there when the kernel is made" image_has '^variables: y'
+kernel build 6.12 --debug --fuzz
+both=$(cat "$tmp/out")
+check "--debug --fuzz: the options of both, and the latter's hold" \
+	[ "$(grep -c -e FROM_DEBUG=y -e KCOV=y -e '^# CONFIG_BOTH is not set' "$both/config")" -eq 3 ]
+kernel build 6.12 --fuzz --debug --fuzz
+check "--fuzz --debug is the same kernel" [ "$(cat "$tmp/out")" = "$both" ]
+kernel build 6.12 --config "$tmp/some more.config" --fuzz
+check "--config FILE --fuzz: both" [ "$(grep -c -e CONFIG_G=y -e KCOV=y "$(cat "$tmp/out")/config")" -eq 2 ]
+kernel build 6.12 --kcsan
+check "--kcsan: its options hold, and there are no points" \
+	[ -f "$(cat "$tmp/out")/bzImage" -a ! -f "$(cat "$tmp/out")/kcov-points" ]
+export points=none
+echo CONFIG_MORE=y >>"$tree/kernel-patches/fuzz.config"
+kernel build 6.12 --fuzz
+check "--fuzz with no point in introspection's code: one line, no kernel" \
+	both "status_is 1" "err_has no points"
+
 kernel build 6.12 --patches
 check "an unknown option: one line" both "status_is 1" "one_line $tmp/err"
 

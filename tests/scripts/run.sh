@@ -61,5 +61,9 @@ run_parse ''
 expect "nothing at all" 1 "0 passed, 0 failed"
 run "$root/tests/run" frobnicate
 check "an unknown name: 2, and says so" both "status_is 2" "err_has frobnicate"
+for option in --debug --kcsan; do
+	run "$root/tests/run" $option unit
+	check "$option unit: 2, says what it is for" both "status_is 2" "err_has $option"
+done
 
 finish

@@ -27,7 +27,8 @@ def median: sort | length as $n | (.[($n - 1) / 2 | floor] + .[$n / 2 | floor]) 
 
 def vendor: {vmx: "VMX (Intel)", svm: "SVM (AMD)"}[.machine // ""] // "unknown machine";
 def backend: {
-	bochs: "Bochs lab", host: "host", "qemu-tcg": "QEMU (TCG) lab", "qemu-kvm": "QEMU (nested KVM) lab"
+	bochs: "Bochs lab", host: "host", "qemu-tcg": "QEMU (TCG) lab", "qemu-kvm": "QEMU (nested KVM) lab",
+	"qemu-parallel": "QEMU (parallel TCG) lab"
 	}[.backend // ""] // "unknown backend";
 def unit: .unit;
 def unit_note: if .unit == "instructions" then "(path length in the lab; not time)" else "" end;

@@ -33,6 +33,7 @@ all:
 -include bench/build.mk
 -include tests/build.mk
 -include tests/fuzz/build.mk
+-include tests/fuzz-kvmi/build.mk
 -include tests/power/build.mk
 
 all: $(PROGS)

@@ -63,7 +63,7 @@ void checks_init(void)
 void checks_begin_round(unsigned int round)
 {
 	if (kmsg >= 0)
-		dprintf(kmsg, "<6>fuzz-kvmi: seed %llu round %u\n",
+		dprintf(kmsg, "<3>fuzz-kvmi: seed %llu round %u\n",
 			(unsigned long long)fuzz_options.seed, round);
 }
 

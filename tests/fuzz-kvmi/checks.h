@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-/* Lines that the kernel logs from here on; each round is named in the log. */
+/* Lines that the kernel logs from here on; each round is named there, and on the console. */
 void checks_init(void);
 void checks_begin_round(unsigned int round);
 

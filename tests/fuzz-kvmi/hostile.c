@@ -5,12 +5,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define RFLAGS_IF    0x200ull
-#define SLOT_GPA     0x40000000ull
-#define DIRTY_BYTES  4096
-#define BAD_POINTER  ((void *)16)
-#define STATE_SIZE   16384
-#define KVMI_IOCTL_5 _IO(KVMIO, 0xf5)
+#define RFLAGS_IF   0x200ull
+#define SLOT_GPA    0x40000000ull
+#define DIRTY_BYTES 4096
+#define BAD_POINTER ((void *)16)
+/* #DF, #TS, #NP, #SS, #GP, #PF, #AC; others with one, or these without, are refused at VM entry */
+#define WITH_ERROR_CODE 0x27d00u
+#define STATE_SIZE	16384
+#define KVMI_IOCTL_5	_IO(KVMIO, 0xf5)
 
 static int vcpu_ioctl(struct fuzz_vcpu *v, unsigned long cmd, void *arg)
 {
@@ -130,7 +132,7 @@ static void set_events(struct fuzz_vcpu *v, struct fuzz_random *r)
 	case 0:
 		events.exception.injected = 1;
 		events.exception.nr = fuzz_one_in(r, 2) ? 3 : fuzz_below(r, 32);
-		events.exception.has_error_code = events.exception.nr == 13;
+		events.exception.has_error_code = WITH_ERROR_CODE >> events.exception.nr & 1;
 		break;
 	case 1:
 		memset(&events.exception, 0, sizeof(events.exception));

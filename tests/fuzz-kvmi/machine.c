@@ -60,12 +60,20 @@ static void configure(struct machine *m, unsigned int index)
 	c->arg[FUZZ_ARG_STACK] = GUEST_STACK + (index + 1) * PAGE;
 }
 
+static bool get_state(struct fuzz_vcpu *v)
+{
+	v->nested.size = sizeof(v->nested);
+	if (ioctl(v->fd, KVM_GET_NESTED_STATE, &v->nested))
+		v->nested.size = 0;
+	return !ioctl(v->fd, KVM_GET_SREGS, &v->sregs) && !ioctl(v->fd, KVM_GET_REGS, &v->regs);
+}
+
 static bool start_long_mode(struct fuzz_vcpu *v)
 {
 	bool spin = v->m->plan->scene == SCENE_FLOOD;
 
 	if (vmm_vcpu_start(v->v, spin ? vmm_label(&guest, guest_fuzz_spin) : GUEST_CODE) ||
-	    vmm_get_sregs(v->v, &v->sregs) || vmm_get_regs(v->v, &v->regs))
+	    !get_state(v))
 		return false;
 	v->sregs.gdt.limit = 8 * 8 - 1;
 	v->sregs.tr.base = GUEST_TSS + v->index * 0x80;
@@ -116,11 +124,6 @@ static void raw_code(struct machine *m)
 	}
 	memcpy(m->mem + 0x800, handler, sizeof(handler));
 	memcpy(m->mem + RAW_CODE, code, sizeof(code));
-}
-
-static bool get_state(struct fuzz_vcpu *v)
-{
-	return !ioctl(v->fd, KVM_GET_SREGS, &v->sregs) && !ioctl(v->fd, KVM_GET_REGS, &v->regs);
 }
 
 static bool create_raw(struct machine *m)
@@ -205,6 +208,8 @@ void machine_reset_vcpu(struct fuzz_vcpu *v)
 
 	v->run->kvm_dirty_regs = 0;
 	ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
+	if (v->nested.size)
+		ioctl(v->fd, KVM_SET_NESTED_STATE, &v->nested);
 	if (!ioctl(v->fd, KVM_GET_VCPU_EVENTS, &events)) {
 		memset(&events.exception, 0, sizeof(events.exception));
 		memset(&events.interrupt, 0, sizeof(events.interrupt));
@@ -237,8 +242,26 @@ static bool complete_io(struct fuzz_vcpu *v)
 	return ioctl(v->fd, KVM_RUN, 0) && errno == EINTR;
 }
 
+/* If the introspector had the VM crash while nobody ran this vCPU, it says so now, once. */
+static int crash_is_over(struct vmm_vcpu *v, void *ctx)
+{
+	bool *crashed = ctx;
+
+	if (v->run->exit_reason == KVM_EXIT_SYSTEM_EVENT && !*crashed) {
+		*crashed = true;
+		return 0;
+	}
+	fuzz_found("vCPU %u, which is to do a plain hypercall afterwards: exit reason %u at RIP "
+		   "%#llx, %u",
+		   v->index, v->run->exit_reason, (unsigned long long)v->run->s.regs.regs.rip,
+		   v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ? v->run->internal.suberror : 0);
+	return -EIO;
+}
+
 static void check_vcpu(struct fuzz_vcpu *v)
 {
+	const struct vmm_ops ops = {.exit = crash_is_over};
+	bool crashed = false;
 	volatile struct guest_config *c = v->v->config;
 
 	/* What userspace was to complete comes first, else it is done to the new state. */
@@ -251,7 +274,7 @@ static void check_vcpu(struct fuzz_vcpu *v)
 	}
 	v->run->immediate_exit = 0;
 	c->arg[FUZZ_ARG_PLAIN] = 1;
-	if (vmm_run(v->v, NULL, NULL, CHECK_MS))
+	if (vmm_run(v->v, &ops, &crashed, CHECK_MS))
 		fuzz_found("vCPU %u, which is to do a plain hypercall afterwards: %s", v->index,
 			   vmm_error());
 	else if (c->arg[FUZZ_ARG_PLAIN] != (uint64_t)-1000)
@@ -271,5 +294,6 @@ void machine_check(struct machine *m)
 	ioctl(m->fd, KVM_SET_USER_MEMORY_REGION, &region);
 	machine_restore_memory(m);
 	for (unsigned int i = 0; i < atomic_load(&m->nr_vcpus); i++)
-		check_vcpu(&m->vcpu[i]);
+		if (!m->vcpu[i].broken)
+			check_vcpu(&m->vcpu[i]);
 }

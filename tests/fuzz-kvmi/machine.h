@@ -15,7 +15,8 @@ struct machine;
  * @v: of a VM in long mode, else NULL
  * @runs: how often KVM_RUN has returned
  * @tid: of its thread, 0: there is none
- * @parked: the thread stays out of KVM_RUN
+ * @broken: an entry was refused: KVM does not take back then what was to be injected
+ * @sregs, @regs, @nested: as at first
  */
 struct fuzz_vcpu {
 	struct machine *m;
@@ -25,18 +26,27 @@ struct fuzz_vcpu {
 	struct vmm_vcpu *v;
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
+	struct kvm_nested_state nested;
+	bool broken;
 	pthread_t thread;
 	atomic_int tid;
 	atomic_uint runs;
 };
 
+/**
+ * struct machine - a VM
+ * @vmm: NULL: a raw one
+ * @saved: what memory was at first
+ * @end: the threads are to end
+ * @parked: vCPUs stay out of KVM_RUN
+ */
 struct machine {
 	const struct fuzz_plan *plan;
-	struct vmm *vmm; /* NULL: a raw one */
+	struct vmm *vmm;
 	int fd;
 	uint8_t *mem;
 	size_t mem_size;
-	uint8_t *saved; /* what memory was at first */
+	uint8_t *saved;
 	size_t run_size;
 	atomic_uint nr_vcpus;
 	struct fuzz_vcpu vcpu[FUZZ_MAX_VCPUS];

@@ -60,7 +60,7 @@ bool fuzz_select_kinds(const char *list, bool only)
 {
 	if (only)
 		memset(selected, 0, sizeof(selected));
-	only_these = only;
+	only_these |= only;
 	while (*list) {
 		size_t len = strcspn(list, ",");
 		int i;

@@ -64,7 +64,11 @@ static void after_run(struct fuzz_vcpu *v, struct fuzz_random *r, int err)
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
 		break;
-	default: /* triple fault, an entry that is refused, an instruction that cannot be emulated */
+	case KVM_EXIT_FAIL_ENTRY:
+		v->broken = true;
+		machine_reset_vcpu(v);
+		break;
+	default: /* triple fault, an instruction that cannot be emulated */
 		if (fuzz_one_in(r, 2))
 			machine_restore_memory(v->m);
 		machine_reset_vcpu(v);

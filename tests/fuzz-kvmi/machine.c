@@ -18,7 +18,7 @@
 #define CHECK_MS 5000
 
 VMM_DECLARE_GUEST(fuzz);
-extern const char guest_fuzz_handler[], guest_fuzz_plain[], guest_fuzz_spin[];
+extern const char guest_fuzz_handler[], guest_fuzz_plain[], guest_fuzz_spin[], guest_fuzz_touch[];
 
 static const struct vmm_guest guest = VMM_GUEST(fuzz);
 
@@ -80,9 +80,19 @@ static bool start_long_mode(struct fuzz_vcpu *v)
 	return !vmm_set_sregs(v->v, &v->sregs);
 }
 
+/* By the first vCPU, for all of them. */
+static bool touch(struct machine *m)
+{
+	struct vmm_vcpu *v = vmm_vcpu(m->vmm, 0);
+
+	return !vmm_vcpu_start(v, vmm_label(&guest, guest_fuzz_touch)) &&
+	       !vmm_run(v, NULL, NULL, CHECK_MS);
+}
+
 static bool create_long_mode(struct machine *m)
 {
-	if (vmm_create(&m->vmm, VMM_MEM_DEFAULT, m->plan->nr_vcpus) || vmm_load(m->vmm, &guest)) {
+	if (vmm_create(&m->vmm, VMM_MEM_DEFAULT, m->plan->nr_vcpus) || vmm_load(m->vmm, &guest) ||
+	    !touch(m)) {
 		if (!m->plan->faults)
 			fuzz_found("no VM: %s", vmm_error());
 		return false;

@@ -30,6 +30,7 @@ static void build_tables(struct machine *m)
 	uint64_t *gdt = vmm_mem(m->vmm, GUEST_GDT, PAGE);
 	uint64_t handler = vmm_label(&guest, guest_fuzz_handler);
 
+	memcpy(m->idt, vmm_mem(m->vmm, GUEST_IDT, sizeof(m->idt)), sizeof(m->idt));
 	gdt[FUZZ_USER_DS >> 3] = 0x00cff3000000ffffULL;
 	gdt[FUZZ_USER_CS >> 3] = 0x00affb000000ffffULL;
 	for (unsigned int i = 0; i < 32; i++) {
@@ -303,6 +304,7 @@ void machine_check(struct machine *m)
 		return;
 	ioctl(m->fd, KVM_SET_USER_MEMORY_REGION, &region);
 	machine_restore_memory(m);
+	memcpy(m->mem + GUEST_IDT, m->idt, sizeof(m->idt));
 	for (unsigned int i = 0; i < atomic_load(&m->nr_vcpus); i++)
 		if (!m->vcpu[i].broken)
 			check_vcpu(&m->vcpu[i]);

@@ -37,6 +37,7 @@ struct fuzz_vcpu {
  * struct machine - a VM
  * @vmm: NULL: a raw one
  * @saved: what memory was at first
+ * @idt: the runtime's: an exception is reported
  * @end: the threads are to end
  * @parked: vCPUs stay out of KVM_RUN
  */
@@ -47,6 +48,7 @@ struct machine {
 	uint8_t *mem;
 	size_t mem_size;
 	uint8_t *saved;
+	uint8_t idt[32 * 16];
 	size_t run_size;
 	atomic_uint nr_vcpus;
 	struct fuzz_vcpu vcpu[FUZZ_MAX_VCPUS];

@@ -33,6 +33,7 @@ all:
 -include bench/build.mk
 -include tests/build.mk
 -include tests/fuzz/build.mk
+-include tests/fuzz-kvmi/build.mk
 -include tests/power/build.mk
 
 all: $(PROGS)
@@ -70,6 +71,8 @@ HELP := \
 '                      PLANTED_ARGS="--machine svm --pairs 10"; tests/planted --help' \
 '  make check-gbench   Google Benchmark'"'"'s compare.py reads what kvmi-bench writes, and agrees with our medians' \
 '  make fuzz           run files as hostile input, for ten minutes; FUZZ_SECONDS=60' \
+'  make fuzz-kvmi      hostile introspectors, VMMs and guests against the kernel, for an hour; FUZZ_KVMI="short"' \
+'                      FUZZ_KVMI="--seed 7 --messages 100000 qemu vmx"; tests/fuzz-kvmi/run --help' \
 '  make kernels        the lab kernels of all versions, and where they are; make kernel: that of 6.12' \
 '  make host-check     what stands between this machine, as it is booted, and make bench on it' \
 '  make results        measures and draws anew what results/ and the README show, on all kernels; KERNELS="6.12"' \

@@ -13,6 +13,7 @@ machine_args()
 	vmx-vm86) echo "--machine vmx --append kvm_intel.unrestricted_guest=0" ;;
 	svm-nrips0) echo "--machine svm --append kvm_amd.nrips=0" ;;
 	stock) echo "--machine svm" ;;
+	fuzz) echo "--machine svm --backend qemu --parallel --cpus 2" ;;
 	qemu) echo "--machine svm --backend qemu" ;;
 	esac
 }
@@ -54,6 +55,9 @@ run_in_machine()
 		set -- "$@" --file "$root/build/tools/kvmi-trace" --file "$root/build/bench/kvmi-bench" \
 			--file "$root/build/tests/lab/json_lines"
 		;;
+	esac
+	case " $_programs" in
+	*' fuzz.sh'*) set -- "$@" --file "$root/build/tests/fuzz-kvmi/fuzz_kvmi" ;;
 	esac
 	# shellcheck disable=SC2086 # names without spaces
 	"$root/scripts/lab" run --timeout 900 "$@" -- suite.sh $_programs 2>&1

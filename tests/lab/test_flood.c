@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 /* So many commands may come before the guest has its turn. */
+#define FLOOD	   64
 #define BATCH	   200
 #define FLOOD_MS   400
 #define KICKS	   5
@@ -133,10 +134,10 @@ static void *send_flood(void *arg)
 	struct {
 		struct kvmi_msg_hdr hdr;
 		struct kvmi_vcpu_hdr vcpu;
-	} msgs[MOST] = {0};
+	} msgs[FLOOD] = {0};
 	struct flood *f = arg;
 
-	for (unsigned int i = 0; i < MOST; i++)
+	for (unsigned int i = 0; i < FLOOD; i++)
 		msgs[i].hdr = (struct kvmi_msg_hdr){.id = KVMI_VCPU_GET_INFO,
 						    .size = sizeof(struct kvmi_vcpu_hdr)};
 	while (!f->stop && send(f->fd, msgs, sizeof(msgs), MSG_NOSIGNAL) > 0)

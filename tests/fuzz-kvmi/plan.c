@@ -18,7 +18,7 @@ const struct fuzz_kind_info fuzz_kinds[FUZZ_NR_KINDS] = {
 				     "it must be refused"},
 	[KIND_TABLES] = {"tables",
 			 "the guest's tables and code overwritten, by introspector or VMM "
-			 "(a triple fault on SVM ends Bochs)"},
+			 "(more than Bochs can take)"},
 	[KIND_IF_OFF] = {"if-off",
 			 "RFLAGS.IF clear (Bochs then does not leave a guest that spins)"},
 	[KIND_NO_READ] = {"no-read", "introspectors that do not read"},

@@ -36,22 +36,22 @@ static int open_socket(int domain, int type, int protocol)
 	return fd;
 }
 
-static struct sockaddr_un socket_name(void)
+/* Abstract, so that there is nothing to be removed; a new one each time, as children may have the last. */
+static struct sockaddr_un bind_socket(int fd)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	static unsigned int nr;
+	static unsigned int n;
 
-	/* Abstract, so that there is nothing to be removed; a child may still have the one before. */
-	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "hook-%d-%u", getpid(), nr++);
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "hook-%d-%u", getpid(), n++);
+	check_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	return name;
 }
 
-static int listening(void)
+static int listening(struct sockaddr_un *name)
 {
-	struct sockaddr_un name = socket_name();
 	int fd = open_socket(AF_UNIX, SOCK_STREAM, 0);
 
-	check_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	*name = bind_socket(fd);
 	check_eq(listen(fd, 1), 0);
 	return fd;
 }
@@ -113,14 +113,13 @@ static void test_socket_other_types(void)
 
 static void test_socket_not_connected(void)
 {
-	struct sockaddr_un name = socket_name();
 	int fd = open_socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un name;
 
 	check_eq(child_hook_errno(fd), EINVAL);
-	check_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	bind_socket(fd);
 	check_eq(child_hook_errno(fd), EINVAL);
-	close(fd);
-	check_eq(child_hook_errno(listening()), EINVAL);
+	check_eq(child_hook_errno(listening(&name)), EINVAL);
 }
 
 static void test_socket_none(void)
@@ -152,7 +151,7 @@ static void expect_works(struct lab *l, int kvm_end, int tool_end)
 
 static void test_socket_connected(void)
 {
-	struct sockaddr_un name = socket_name();
+	struct sockaddr_un name;
 	int sv[2], fd;
 	struct lab l;
 
@@ -160,7 +159,7 @@ static void test_socket_connected(void)
 	lab_socketpair(sv);
 	expect_works(&l, sv[0], sv[1]);
 
-	fd = listening();
+	fd = listening(&name);
 	sv[0] = open_socket(AF_UNIX, SOCK_STREAM, 0);
 	check_eq(connect(sv[0], (struct sockaddr *)&name, sizeof(name)), 0);
 	sv[1] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);

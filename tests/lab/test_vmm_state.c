@@ -5,7 +5,6 @@
 #include "waiting.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -278,7 +277,6 @@ static void test_state_get_registers(void)
 	check_eq(w.l.v->config->arg[WAITING_ELSEWHERE], 1);
 }
 
-/* The introspector's last word holds. */
 static void test_state_crash(void)
 {
 	struct waiting w;
@@ -315,8 +313,6 @@ static void test_state_next_event(void)
 	check_eq(regs.r15, 0x15);
 	check_eq(regs.rbx, NEW_RBX);
 }
-
-/* --- no change --- */
 
 static void set_as_it_is(struct vmm_vcpu *v, unsigned long get, unsigned long set, void *buf)
 {

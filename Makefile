@@ -154,7 +154,7 @@ check-debug-mutants:
 	$(Q)tests/mutate --debug
 
 check-kcsan:
-	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel check
+	$(Q)scripts/deps build lab lab-bochs kernel check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run --kcsan $(CHECK)
 

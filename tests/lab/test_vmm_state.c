@@ -493,7 +493,8 @@ static void test_state_mp_state(void)
 	for (int changed = 0; changed < 2; changed++) {
 		/* An interrupt could have woken a vCPU that halts; nothing but the VMM halts one that spins. */
 		if (changed) {
-			struct kvm_regs regs = {.rip = RAW_CODE, .rflags = 2};
+			/* With interrupts on: Bochs never leaves a guest that spins with them off. */
+			struct kvm_regs regs = {.rip = RAW_CODE, .rflags = 0x202};
 
 			memcpy(raw.mem + RAW_CODE, spin, sizeof(spin));
 			check_eq(ioctl(raw.vcpu[0], KVM_SET_REGS, &regs), 0);

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -263,6 +265,67 @@ static void test_limit_again(void)
 	}
 }
 
+/* --- whose memory it is --- */
+
+#define CGROUPS "/tmp/cgroups"
+#define CGROUP	CGROUPS "/hooks"
+
+static bool write_to(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+	bool done = f && fputs(text, f) >= 0;
+
+	return f && !fclose(f) && done;
+}
+
+/* A memory cgroup with this process in it. */
+static void enter_cgroup(void)
+{
+	mkdir(CGROUPS, 0700);
+	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		skip("no cgroup2: %s", strerror(errno));
+	if (!write_to(CGROUPS "/cgroup.subtree_control", "+memory"))
+		skip("the kernel has no memory cgroups (CONFIG_MEMCG)");
+	check(!mkdir(CGROUP, 0700) || errno == EEXIST);
+	check(write_to(CGROUP "/cgroup.procs", "0"));
+}
+
+/* Bytes of slab that are charged to it. */
+static unsigned long charged(void)
+{
+	unsigned long bytes = -1UL;
+	char line[128];
+	FILE *f = fopen(CGROUP "/memory.stat", "re");
+
+	check(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "slab %lu", &bytes) == 1)
+			break;
+	fclose(f);
+	check(bytes != -1UL);
+	return bytes;
+}
+
+/* To that of who hooks, though a thread of the kernel allocates it. The kernel sums up every two seconds. */
+static void test_limit_charged(void)
+{
+	unsigned long before, after = 0, read;
+
+	enter_cgroup();
+	open_in(VCPUS);
+	sleep(3);
+	before = charged();
+	send_to_all();
+	read = bytes_read(RX_BYTES);
+	for (int i = 0; i < 50 && after < before + read; i++) {
+		usleep(100000);
+		after = charged();
+	}
+	note("%lu bytes read; slab: %lu bytes, then %lu bytes", read, before, after);
+	if (after < before + read - RX_BYTES)
+		fail("not all of it is charged to the process that has hooked");
+}
+
 /* --- what goes on with a full queue --- */
 
 static void test_limit_unhook(void)
@@ -375,6 +438,7 @@ int main(void)
 		{"the same with small commands", test_limit_small},
 		{"a VM takes 512 KiB of commands", test_limit_vm},
 		{"what is executed or dropped counts no more", test_limit_again},
+		{"commands are charged to the memory cgroup of who hooks", test_limit_charged},
 		{"UNHOOK with a full queue", test_limit_unhook},
 		{"the introspector goes, with a full queue", test_limit_close},
 		{"a full queue and an event", test_limit_event},

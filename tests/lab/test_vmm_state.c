@@ -254,6 +254,33 @@ static void test_state_close_breakpoint(void)
 	all_changes(CLOSE, true);
 }
 
+/*
+ * UNHOOK ends the event, then the VMM sends the vCPU elsewhere. What KVM_RUN would have done for the event's
+ * instruction must not be done for the one at the new RIP: a hypercall's end would step over it.
+ */
+static void unhook_and_change(enum waiting_kind kind)
+{
+	struct waiting w;
+
+	waiting_start(&w, kind);
+	waiting_leave(&w);
+	waiting_unhook(&w);
+	make_change(&w, CHANGE_REGS);
+	waiting_enter(&w);
+	expect_changed(&w, CHANGE_REGS);
+}
+
+static void test_state_unhook(void)
+{
+	unhook_and_change(WAITING_HYPERCALL);
+	unhook_and_change(WAITING_PAUSE);
+}
+
+static void test_state_unhook_breakpoint(void)
+{
+	unhook_and_change(WAITING_BREAKPOINT);
+}
+
 /* What the introspector sees of the vCPU is what the VMM has set. */
 static void test_state_get_registers(void)
 {
@@ -579,6 +606,8 @@ int main(void)
 		{"void: SET_REGISTERS is EOPNOTSUPP, breakpoint", test_state_set_after_breakpoint},
 		{"void: closed instead of answered", test_state_close},
 		{"void: closed instead of answered, breakpoint", test_state_close_breakpoint},
+		{"void: UNHOOK, then KVM_SET_REGS", test_state_unhook},
+		{"void: UNHOOK, then KVM_SET_REGS, breakpoint", test_state_unhook_breakpoint},
 		{"void: GET_REGISTERS gives what the VMM has set", test_state_get_registers},
 		{"void: CRASH holds", test_state_crash},
 		{"void: the next event is like any other", test_state_next_event},

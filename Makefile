@@ -53,6 +53,7 @@ HELP := \
 '  make check-debug    the tests on a kernel with KASAN, lockdep and the like, and faults that it must report; hours' \
 '                      its parts: check-debug-vmx, check-debug-svm, check-debug-mutants; CHECK="vmx-smp" instead of vmx, svm' \
 '  make check-kcsan    the tests on a kernel that looks for data races, two processors; CHECK="svm-smp" only that' \
+'                      check-kcsan-mutants: races that it must report' \
 '  make overhead       what introspection costs VMs that have nothing to do with it, against the stock kernel' \
 '                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
 '  make drift          whether a change of the series makes an exit or an event longer: the kernel with it against' \
@@ -98,7 +99,7 @@ BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build pl
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
 ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
 
-.PHONY: bench check check-all check-deb check-debug check-debug-mutants check-gbench check-kcsan check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
+.PHONY: bench check check-all check-deb check-debug check-debug-mutants check-gbench check-kcsan check-kcsan-mutants check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:
 	$(Q)scripts/deps $(BENCH_DEPS)
 	$(Q)$(MAKE) --no-print-directory measuring
@@ -157,6 +158,11 @@ check-kcsan:
 	$(Q)scripts/deps build lab lab-bochs kernel check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run --kcsan $(CHECK)
+
+check-kcsan-mutants:
+	$(Q)scripts/deps build lab lab-bochs kernel check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/mutate --kcsan
 
 overhead:
 	$(Q)scripts/deps bench

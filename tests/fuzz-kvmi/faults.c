@@ -2,6 +2,8 @@
 /* Writes what the kernel's fault injection wants to know. */
 #include "faults.h"
 
+#include "../lab/lab.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,24 +16,12 @@
 
 static const char *const kinds[] = {"failslab", "fail_page_alloc", "fail_usercopy"};
 
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
-
 static bool set(const char *kind, const char *name, const char *value)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), DEBUGFS "%s/%s", kind, name);
-	return put(path, value);
+	return lab_write_file(path, value);
 }
 
 unsigned int faults_init(void)
@@ -67,7 +57,7 @@ void faults_self(bool on)
 
 	/* The flag is a thread's; those it creates have it from their creator. */
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/make-it-fail", syscall(SYS_gettid));
-	put(path, on ? "1" : "0");
+	lab_write_file(path, on ? "1" : "0");
 }
 
 void faults_receivers(const struct fuzz_plan *plan)
@@ -90,7 +80,7 @@ void faults_receivers(const struct fuzz_plan *plan)
 			continue;
 		if (read(fd, comm, sizeof(comm) - 1) > 0 && !strncmp(comm, "kvmi-recv", 9)) {
 			snprintf(path, sizeof(path), "/proc/%s/make-it-fail", d->d_name);
-			put(path, "1");
+			lab_write_file(path, "1");
 		}
 		close(fd);
 	}

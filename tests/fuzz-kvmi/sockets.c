@@ -2,6 +2,8 @@
 /* Descriptors that HOOK has to refuse, and one sent where it should not be. */
 #include "hostile.h"
 
+#include "../lab/lab.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -131,24 +133,8 @@ void hostile_wrong_fd(struct machine *m, struct fuzz_random *r)
 void hostile_send_vm(struct machine *m, int tool_end)
 {
 	static const uint8_t ending[ENDING_BYTES] = {0xff, 0xff, 0xff, 0xff};
-	struct iovec iov = {.iov_base = "", .iov_len = 1};
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} u = {0};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.buf,
-		.msg_controllen = sizeof(u.buf),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &m->fd, sizeof(int));
 	if (send(tool_end, ending, sizeof(ending), MSG_NOSIGNAL) != sizeof(ending) ||
-	    sendmsg(tool_end, &msg, MSG_NOSIGNAL) != 1)
+	    !lab_send_fds(tool_end, "", 1, &m->fd, 1))
 		fuzz_found("the VM's descriptor cannot be sent: %s", strerror(errno));
 }

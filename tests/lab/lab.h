@@ -53,6 +53,13 @@ void lab_open_any(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpu
 /* Two ends of a connection: [0] for KVM, [1] for the tool. */
 void lab_socketpair(int sv[2]);
 
+/* One message with up to LAB_MAX_FDS descriptors. False: errno says why it has not gone through as a whole. */
+#define LAB_MAX_FDS 2
+bool lab_send_fds(int to, const void *buf, size_t len, const int *fds, unsigned int n);
+
+/* Into a file that is there. False: errno says why. */
+bool lab_write_file(const char *path, const char *text);
+
 /* Hooks the VM and allows everything. */
 void lab_hook(struct lab *l);
 

@@ -2,11 +2,10 @@
 /* Kernel memory as /proc/meminfo has it, and kmemleak. */
 #include "stress_memory.h"
 
-#include "tap.h"
+#include "lab.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,18 +22,6 @@ const char *const memory_kinds[MEMORY_KINDS] = {
 	[MEMORY_PAGES] = "MemFree",
 };
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
-
 /* What is freed goes to lists of its CPU first, and whole slabs stay for a while. */
 static void shrink_slabs(void)
 {
@@ -50,7 +37,7 @@ static void shrink_slabs(void)
 		if (d->d_type == DT_LNK || d->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", d->d_name);
-		write_file(path, "1");
+		lab_write_file(path, "1");
 	}
 	closedir(dir);
 }
@@ -64,7 +51,7 @@ void memory_take(struct memory_sample *s, double cycles)
 	/* What is freed by RCU: two grace periods, as callbacks free what has callbacks. */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	write_file("/proc/sys/vm/drop_caches", "3");
+	lab_write_file("/proc/sys/vm/drop_caches", "3");
 	shrink_slabs();
 
 	memset(s, 0, sizeof(*s));
@@ -106,7 +93,7 @@ bool memory_have_kmemleak(void)
 
 void memory_kmemleak_clear(void)
 {
-	if (!write_file(KMEMLEAK, "clear"))
+	if (!lab_write_file(KMEMLEAK, "clear"))
 		fail("%s: %s", KMEMLEAK, strerror(errno));
 }
 
@@ -118,7 +105,7 @@ void memory_kmemleak_check(void)
 
 	sleep(KMEMLEAK_S);
 	/* What only a register or a stack of the moment did not show is found by the second. */
-	if (!write_file(KMEMLEAK, "scan") || !write_file(KMEMLEAK, "scan"))
+	if (!lab_write_file(KMEMLEAK, "scan") || !lab_write_file(KMEMLEAK, "scan"))
 		fail("%s: %s", KMEMLEAK, strerror(errno));
 	f = fopen(KMEMLEAK, "re");
 	if (!f)

@@ -469,24 +469,7 @@ void stress_server_start(void)
 
 void stress_tool_start(const struct stress_plan *p, int sock)
 {
-	struct iovec iov = {.iov_base = (void *)p, .iov_len = sizeof(*p)};
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} u = {0};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.buf,
-		.msg_controllen = sizeof(u.buf),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &sock, sizeof(int));
-	if (sendmsg(server, &msg, 0) != sizeof(*p))
+	if (!lab_send_fds(server, p, sizeof(*p), &sock, 1))
 		fail("starting the tool: %s", strerror(errno));
 }
 

@@ -211,21 +211,8 @@ static unsigned int vms(void)
 static void send_fds(int to, const int *fds, unsigned int n)
 {
 	static const struct kvmi_msg_hdr hdr = {.id = KVMI_GET_VERSION};
-	char control[CMSG_SPACE(2 * sizeof(int))] = "";
-	struct iovec iov = {.iov_base = (void *)&hdr, .iov_len = sizeof(hdr)};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	check_eq(sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL), sizeof(hdr));
+	check(lab_send_fds(to, &hdr, sizeof(hdr), fds, n));
 }
 
 /* Commands until KVM reads no more, as nobody reads its replies, and then some. */

@@ -270,24 +270,16 @@ static void test_limit_again(void)
 #define CGROUPS "/tmp/cgroups"
 #define CGROUP	CGROUPS "/hooks"
 
-static bool write_to(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-	bool done = f && fputs(text, f) >= 0;
-
-	return f && !fclose(f) && done;
-}
-
 /* A memory cgroup with this process in it. */
 static void enter_cgroup(void)
 {
 	mkdir(CGROUPS, 0700);
 	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
 		skip("no cgroup2: %s", strerror(errno));
-	if (!write_to(CGROUPS "/cgroup.subtree_control", "+memory"))
+	if (!lab_write_file(CGROUPS "/cgroup.subtree_control", "+memory"))
 		skip("the kernel has no memory cgroups (CONFIG_MEMCG)");
 	check(!mkdir(CGROUP, 0700) || errno == EEXIST);
-	check(write_to(CGROUP "/cgroup.procs", "0"));
+	check(lab_write_file(CGROUP "/cgroup.procs", "0"));
 }
 
 /* Bytes of slab that are charged to it. */

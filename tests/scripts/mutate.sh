@@ -129,6 +129,11 @@ mutate --debug
 check "--debug: its own mutants" both "status_is 0" "last_line_is 1 passed, 0 failed"
 check "--debug: on its own kernels" ran 2 "build 6.12 --debug"
 
+mkdir "$tree/tests/mutants/kcsan"
+mutant kcsan/caught 'Fault: a data race' 'Run: svm test_a'
+mutate --kcsan
+check "--kcsan: its own mutants, on its own kernels" both "last_line_is 1 passed, 0 failed" "ran 2 build.6.12.--kcsan"
+
 mutant 01-caught 'Fault: it is wrong' 'Run: vmx test_a'
 sed -i 's/^case \$kernel/sleep 78; &/' "$tree/scripts/lab"
 env --default-signal=INT setsid "$tree/tests/mutate" 1 >"$tmp/out" 2>"$tmp/err" &

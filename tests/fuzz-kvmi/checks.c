@@ -45,7 +45,7 @@ static const char *const bad[] = {
 	"refcount",
 	"general protection",
 	"Oops",
-	"leak",
+	"memory leak",
 	"blocked for more than",
 	"soft lockup",
 	"rcu_sched self-detected",

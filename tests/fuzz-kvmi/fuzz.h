@@ -67,6 +67,7 @@ enum fuzz_kind {
 	KIND_MP_STATE,
 	KIND_NESTED_STATE,
 	KIND_GUEST_DEBUG,
+	KIND_SINGLE_STEP,
 	KIND_MEMSLOTS,
 	KIND_NEW_VCPUS,
 	KIND_SIGNALS,
@@ -85,6 +86,9 @@ extern const struct fuzz_kind_info fuzz_kinds[FUZZ_NR_KINDS];
 /* "a,b,c"; false: a name that is none, which has been said */
 bool fuzz_select_kinds(const char *list, bool only);
 bool fuzz_kind(enum fuzz_kind kind);
+
+/* RFLAGS without what KIND_IF_OFF and KIND_SINGLE_STEP are for, where these are not selected. */
+uint64_t fuzz_rflags(uint64_t rflags);
 
 /* --- the run --- */
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define RFLAGS_IF   0x200ull
 #define SLOT_GPA    0x40000000ull
 #define DIRTY_BYTES 4096
 #define BAD_POINTER ((void *)16)
@@ -30,8 +29,7 @@ static int vm_ioctl(struct machine *m, unsigned long cmd, const void *arg)
 
 static void mend_regs(struct kvm_regs *regs)
 {
-	if (!fuzz_kind(KIND_IF_OFF))
-		regs->rflags |= RFLAGS_IF;
+	regs->rflags = fuzz_rflags(regs->rflags);
 }
 
 static void change_regs(struct fuzz_vcpu *v, struct fuzz_random *r, struct kvm_regs *regs)

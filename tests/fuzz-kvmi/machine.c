@@ -17,6 +17,8 @@
 #define PAGE	 4096UL
 #define CHECK_MS 5000
 
+#define RUN_BYTES (3 * 4096) /* what KVM gives of a vCPU on x86 */
+
 VMM_DECLARE_GUEST(fuzz);
 extern const char guest_fuzz_handler[], guest_fuzz_plain[], guest_fuzz_spin[], guest_fuzz_touch[];
 
@@ -247,6 +249,9 @@ void machine_kick(struct fuzz_vcpu *v)
 
 /* --- afterwards --- */
 
+/* What old_single_step() makes of a run. */
+enum { AGAIN = 1 };
+
 static bool complete_io(struct fuzz_vcpu *v)
 {
 	v->run->immediate_exit = 1;
@@ -269,23 +274,51 @@ static int crash_is_over(struct vmm_vcpu *v, void *ctx)
 	return -EIO;
 }
 
+/*
+ * A single step that had begun when its instruction exited is kept by the processor (GUEST_PENDING_DBG_EXCEPTIONS
+ * of the VMCS, SDM 26.7.3), where no ioctl reaches it: the #DB comes before the first instruction, wherever that is.
+ */
+static int old_single_step(struct vmm_vcpu *v, void *ctx)
+{
+	(void)ctx;
+	if (v->config->trap_vector == 1 &&
+	    v->config->trap_rip == vmm_label(&guest, guest_fuzz_plain))
+		return AGAIN;
+	fuzz_found(
+		"vCPU %u, which is to do a plain hypercall afterwards: exception %llu, error code "
+		"%#llx, at RIP %#llx",
+		v->index, (unsigned long long)v->config->trap_vector,
+		(unsigned long long)v->config->trap_error, (unsigned long long)v->config->trap_rip);
+	return -EFAULT;
+}
+
+static int start_plain(struct fuzz_vcpu *v)
+{
+	int ret = vmm_vcpu_start(v->v, vmm_label(&guest, guest_fuzz_plain));
+
+	return ret ? ret : vmm_set_sregs(v->v, &v->sregs);
+}
+
 static void check_vcpu(struct fuzz_vcpu *v)
 {
-	const struct vmm_ops ops = {.exit = crash_is_over};
+	const struct vmm_ops ops = {.exit = crash_is_over, .trap = old_single_step};
 	bool crashed = false;
+	int ret;
 	volatile struct guest_config *c = v->v->config;
 
 	/* What userspace was to complete comes first, else it is done to the new state. */
 	complete_io(v);
 	machine_reset_vcpu(v);
-	if (vmm_vcpu_start(v->v, vmm_label(&guest, guest_fuzz_plain)) ||
-	    vmm_set_sregs(v->v, &v->sregs)) {
+	if (start_plain(v)) {
 		fuzz_found("vCPU %u, afterwards: %s", v->index, vmm_error());
 		return;
 	}
 	v->run->immediate_exit = 0;
 	c->arg[FUZZ_ARG_PLAIN] = 1;
-	if (vmm_run(v->v, &ops, &crashed, CHECK_MS))
+	ret = vmm_run(v->v, &ops, &crashed, CHECK_MS);
+	if (ret == AGAIN)
+		ret = start_plain(v) ? -EIO : vmm_run(v->v, NULL, NULL, CHECK_MS);
+	if (ret)
 		fuzz_found("vCPU %u, which is to do a plain hypercall afterwards: %s", v->index,
 			   vmm_error());
 	else if (c->arg[FUZZ_ARG_PLAIN] != (uint64_t)-1000)
@@ -308,4 +341,13 @@ void machine_check(struct machine *m)
 	for (unsigned int i = 0; i < atomic_load(&m->nr_vcpus); i++)
 		if (!m->vcpu[i].broken)
 			check_vcpu(&m->vcpu[i]);
+}
+
+void machine_close(struct machine *m)
+{
+	for (unsigned int i = 0; i < atomic_load(&m->nr_vcpus); i++) {
+		munmap(m->vcpu[i].run, RUN_BYTES);
+		close(m->vcpu[i].fd);
+	}
+	close(m->fd);
 }

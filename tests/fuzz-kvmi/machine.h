@@ -49,7 +49,6 @@ struct machine {
 	size_t mem_size;
 	uint8_t *saved;
 	uint8_t idt[32 * 16];
-	size_t run_size;
 	atomic_uint nr_vcpus;
 	struct fuzz_vcpu vcpu[FUZZ_MAX_VCPUS];
 	atomic_bool end;
@@ -65,6 +64,9 @@ bool machine_add_vcpu(struct machine *m);
 /* As after its creation: where the guest begins. */
 void machine_reset_vcpu(struct fuzz_vcpu *v);
 void machine_restore_memory(struct machine *m);
+
+/* When no thread uses it any more: KVM destroys it here and now, instead of when the process ends. */
+void machine_close(struct machine *m);
 
 /* Takes it out of KVM_RUN. */
 void machine_kick(struct fuzz_vcpu *v);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define RFLAGS_IF 0x200ull
 #define RFLAGS_VM 0x20000ull
 
 /* --- events --- */
@@ -167,14 +166,14 @@ static void hostile_registers(struct fuzz_message *m, struct fuzz_random *r, str
 	}
 }
 
-/* On emulators that must have interrupts on: last of all. */
-static void keep_interrupts_on(struct fuzz_message *m)
+/* For emulators: last of all. */
+static void mend_rflags(struct fuzz_message *m)
 {
 	struct kvm_regs *regs = payload(m) + sizeof(struct kvmi_vcpu_hdr);
 
-	if (!fuzz_kind(KIND_IF_OFF) && header(m)->id == KVMI_VCPU_SET_REGISTERS &&
+	if (header(m)->id == KVMI_VCPU_SET_REGISTERS &&
 	    m->len >= sizeof(struct kvmi_msg_hdr) + sizeof(struct kvmi_vcpu_hdr) + sizeof(*regs))
-		regs->rflags |= RFLAGS_IF;
+		regs->rflags = fuzz_rflags(regs->rflags);
 }
 
 void fuzz_set_registers(struct fuzz_message *m, struct fuzz_random *r,
@@ -191,7 +190,7 @@ void fuzz_set_registers(struct fuzz_message *m, struct fuzz_random *r,
 	}
 	if (style->setregs && fuzz_one_in(r, style->setregs))
 		hostile_registers(m, r, regs);
-	keep_interrupts_on(m);
+	mend_rflags(m);
 }
 
 /* --- the other commands --- */
@@ -360,7 +359,7 @@ void fuzz_command(struct fuzz_message *m, struct fuzz_random *r, const struct fu
 		if (style->half && fuzz_one_in(r, style->half))
 			damage(m, r);
 	}
-	keep_interrupts_on(m);
+	mend_rflags(m);
 }
 
 /* --- answers --- */

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#define RFLAGS_TF 0x100ull
+#define RFLAGS_IF 0x200ull
+
 struct fuzz_options fuzz_options = {.seed = 1, .round = -1};
 struct fuzz_shared *fuzz_shared;
 
@@ -41,6 +44,9 @@ const struct fuzz_kind_info fuzz_kinds[FUZZ_NR_KINDS] = {
 	[KIND_MP_STATE] = {"mp-state", "KVM_SET_MP_STATE"},
 	[KIND_NESTED_STATE] = {"nested-state", "KVM_SET_NESTED_STATE"},
 	[KIND_GUEST_DEBUG] = {"guest-debug", "KVM_SET_GUEST_DEBUG"},
+	[KIND_SINGLE_STEP] =
+		{"single-step",
+		 "RFLAGS.TF set (on SVM in Bochs, the host then takes the guest's #DB)"},
 	[KIND_MEMSLOTS] = {"memslots", "memory slots added, logged, moved, deleted"},
 	[KIND_NEW_VCPUS] = {"new-vcpus", "vCPUs created while hooked"},
 	[KIND_SIGNALS] = {"signals", "signals to vCPU threads, immediate_exit"},
@@ -54,6 +60,15 @@ static bool selected[FUZZ_NR_KINDS] = {[0 ... FUZZ_NR_KINDS - 1] = true};
 bool fuzz_kind(enum fuzz_kind kind)
 {
 	return selected[kind];
+}
+
+uint64_t fuzz_rflags(uint64_t rflags)
+{
+	if (!fuzz_kind(KIND_IF_OFF))
+		rflags |= RFLAGS_IF;
+	if (!fuzz_kind(KIND_SINGLE_STEP))
+		rflags &= ~RFLAGS_TF;
+	return rflags;
 }
 
 bool fuzz_select_kinds(const char *list, bool only)

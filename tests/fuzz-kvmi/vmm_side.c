@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The VMM: threads that run vCPUs, one for ioctls, and one that hooks and unhooks. */
 #include "vmm_side.h"
+#include "checks.h"
 #include "faults.h"
 #include "hostile.h"
 #include "kcov.h"
@@ -107,9 +108,11 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
-static bool start_vcpu(struct fuzz_vcpu *v)
+static void start_vcpu(struct fuzz_vcpu *v)
 {
-	return !pthread_create(&v->thread, NULL, run_vcpu, v);
+	/* Fails for want of memory where faults are injected. */
+	if (pthread_create(&v->thread, NULL, run_vcpu, v))
+		v->thread = 0;
 }
 
 /* --- ioctls --- */
@@ -308,8 +311,10 @@ static void end_threads(struct machine *m, pthread_t ioctls)
 		if (!ok)
 			fuzz_found("the thread of vCPU %u is stuck", i);
 	}
-	if (!ok)
+	if (!ok) {
+		checks_dump(getpid(), "the VMM");
 		_exit(1);
+	}
 }
 
 static void on_signal(int sig)
@@ -326,9 +331,13 @@ _Noreturn void fuzz_vmm(const struct fuzz_plan *plan, const int *sock, int tool_
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(SIGUSR1, &sa, NULL);
+	/* Either itself is traced, or the receivers of its hooks are. */
+	if (plan->round % 2)
+		kcov_start();
 	if (!machine_create(m, plan))
 		_exit(1);
-	kcov_start_remote(plan->round);
+	if (plan->round % 2 == 0)
+		kcov_start_remote(plan->round);
 	if (plan->faults)
 		faults_self(true);
 	for (unsigned int i = 0; i < plan->nr_vcpus; i++)
@@ -349,5 +358,7 @@ _Noreturn void fuzz_vmm(const struct fuzz_plan *plan, const int *sock, int tool_
 	end_threads(m, ioctls);
 	unhook(m); /* hooked again by the other thread, perhaps */
 	machine_check(m);
+	machine_close(m);
+	kcov_stop();
 	_exit(0);
 }

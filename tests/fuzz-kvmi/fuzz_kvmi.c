@@ -194,7 +194,7 @@ static void round_of(struct run *run, unsigned int number)
 	reset_shared();
 	checks_begin_round(number);
 	/* Somebody may be watching. A kernel without tracefs does without. */
-	lab_write_file("/sys/kernel/tracing/events/kvmi/enable", number % 4 == 3 ? "1" : "0");
+	lab_write_file("/sys/kernel/tracing/events/kvmi/enable", number % 4 >= 2 ? "1" : "0");
 	if (fuzz_options.verbose && number % SAY_EVERY == 0)
 		printf("# round %u, %llu messages\n", number,
 		       (unsigned long long)fuzz_shared->count[COUNT_SENT]);

@@ -118,7 +118,9 @@ static void set_events(struct fuzz_vcpu *v, struct fuzz_random *r)
 
 	switch (fuzz_below(r, 4)) {
 	case 0:
-		vcpu_ioctl(v, KVM_NMI, NULL);
+		/* While NMIs are masked, KVM steps an SVM guest up to the IRET. */
+		if (fuzz_kind(KIND_SINGLE_STEP))
+			vcpu_ioctl(v, KVM_NMI, NULL);
 		return;
 	case 1:
 		vcpu_ioctl(v, KVM_INTERRUPT, &irq);
@@ -137,6 +139,8 @@ static void set_events(struct fuzz_vcpu *v, struct fuzz_random *r)
 		events.exception.nr = 3;
 		break;
 	case 2:
+		if (!fuzz_kind(KIND_SINGLE_STEP))
+			break;
 		events.nmi.pending = fuzz_below(r, 2);
 		events.nmi.masked = fuzz_below(r, 2);
 		break;

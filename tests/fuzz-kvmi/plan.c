@@ -46,7 +46,8 @@ const struct fuzz_kind_info fuzz_kinds[FUZZ_NR_KINDS] = {
 	[KIND_GUEST_DEBUG] = {"guest-debug", "KVM_SET_GUEST_DEBUG"},
 	[KIND_SINGLE_STEP] =
 		{"single-step",
-		 "RFLAGS.TF set (on SVM in Bochs, the host then takes the guest's #DB)"},
+		 "RFLAGS.TF set, NMIs (on SVM in Bochs, the host then takes the guest's "
+		 "#DB)"},
 	[KIND_MEMSLOTS] = {"memslots", "memory slots added, logged, moved, deleted"},
 	[KIND_NEW_VCPUS] = {"new-vcpus", "vCPUs created while hooked"},
 	[KIND_SIGNALS] = {"signals", "signals to vCPU threads, immediate_exit"},

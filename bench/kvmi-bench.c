@@ -542,7 +542,7 @@ int main(int argc, char **argv)
 		return 1;
 	if (opt.probe_noise)
 		return probe_noise(&opt.setup);
-	if (control_open())
+	if (control_open() || entries_open())
 		return 2;
 	signal(SIGPIPE, SIG_IGN); /* a recorder that is gone is an error with a message */
 	opt.recorded = control_present() || entries_wanted();

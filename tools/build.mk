@@ -32,7 +32,7 @@ build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
 
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
 KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_pairing_property \
-	test_runfile test_bpf test_rank test_compare test_largest test_interval)
+	test_runfile test_bpf test_rank test_compare test_largest test_interval test_whole_file)
 KVMI_LAT_CLI_TESTS := $(addprefix build/tests/unit/, test_cli test_export)
 UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) $(KVMI_LAT_CLI_TESTS)
 
@@ -50,6 +50,7 @@ build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, run
 	runfile_check.c measurement.c hist.c names.c rank.c whole_file.c) | build/tools/kvmi-lat
 build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c task_name.c vcpus.c \
 	measurement.c hist.c names.c)
+build/tests/unit/test_whole_file: tests/unit/test_whole_file.c tools/whole_file.c
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \
 	$(BPF_SKEL)

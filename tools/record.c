@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "observer.h"
 #include "runfile_check.h"
 #include "signals.h"
+#include "whole_file.h"
 
 static const char record_help[] =
 	"Usage: kvmi-lat record [-o FILE] [-a|-p PID] [-t PID] [-v] [[--] COMMAND [ARG...]]\n"
@@ -195,9 +197,11 @@ static int take_entries(struct session *s)
 {
 	json_t *root, *entries;
 	json_error_t error;
+	struct stat st;
 	char why[200];
 
-	if (access(s->entries_path, F_OK))
+	/* A command that was ended may have got no further than to make the file. */
+	if (stat(s->entries_path, &st) || !st.st_size)
 		return 0;
 	root = json_load_file(s->entries_path, 0, &error);
 	entries = json_object_get(root, "entries");
@@ -260,19 +264,10 @@ static int catch_signals(struct session *s)
 /* Better before the measurement than after it. */
 static int check_output(const char *path)
 {
-	char *dir = strdup(path), *slash;
-	int err = 0;
+	int err = whole_file_check(path);
 
-	if (!dir)
-		return -ENOMEM;
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	if (access(slash ? dir : ".", W_OK)) {
-		err = -errno;
+	if (err)
 		log_error("cannot write %s: %s", path, strerror(-err));
-	}
-	free(dir);
 	return err;
 }
 

@@ -80,3 +80,11 @@ build/tests/unit/test_trace_cli: tests/unit/test_trace_cli.sh build/tools/kvmi-t
 	$(call msg,COPY,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)install -m 755 $< $@
+
+UNIT_TESTS += build/tests/unit/test_trace
+
+build/tests/unit/test_trace: tests/unit/test_trace.c tests/unit/fake_vm.c tests/unit/fake_vm.h \
+		$(wildcard tools/lib/*.h) | build/tools/kvmi-trace
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka

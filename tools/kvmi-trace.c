@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmi-trace: an example of an introspection tool. Main program: options, dispatch, messages. */
+#include "ending_signals.h"
 #include "kvmi-trace.h"
 #include "version.h"
 
@@ -51,7 +52,8 @@ static const char help[] =
 	"  kvmi-trace -l /run/kvmi.sock break --json -r all 0x40040010,0x40040020 >hits.json\n"
 	"\n"
 	"Exit status: 0 done, or ended as asked; 1 something failed; 2 wrong usage.\n"
-	"SIGKILL leaves the breakpoints in the guest; every other way to end removes them.\n";
+	"Every signal that ends it removes the breakpoints first. SIGKILL and a crash leave them in the\n"
+	"guest.\n";
 
 int trace_error(const char *fmt, ...)
 {
@@ -283,21 +285,13 @@ static int parse(struct options *o, int argc, char **argv)
 
 /* --- signals --- */
 
-static void stop_signals(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
-
 /* They are read, not delivered, so that none can end us while there are breakpoints in the guest. */
 static int open_signals(void)
 {
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
-	stop_signals(&set);
+	ending_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -315,7 +309,7 @@ static int run(const struct options *o)
 		ret = trace_break(c, &o->brk);
 	} else {
 		/* Nothing to clean up. */
-		stop_signals(&set);
+		ending_signals(&set);
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
 		ret = strcmp(o->command, "regs") ? trace_vcpus(c, o->json)
 						 : trace_regs(c, o->brk.vcpu, o->json);

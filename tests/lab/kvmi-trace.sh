@@ -280,6 +280,7 @@ one_vcpu()
 	check "break: what is not emulated is taken out" not_emulated
 	check "break: ended by SIGTERM" ended_by TERM
 	check "break: ended by SIGHUP" ended_by HUP
+	check "break: ended by SIGUSR1" ended_by USR1
 	check "break: nobody reads the output" nobody_reads
 	check "break: the VMM asks the tool to go" vmm_ends
 	check "break: the VMM is killed" vmm_killed

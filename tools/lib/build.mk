@@ -3,7 +3,7 @@
 
 LIBKVMI := build/tools/lib/libkvmi.a
 
-LIBKVMI_OBJS := $(addprefix build/tools/lib/, kvmi_client.o kvmi_commands.o \
+LIBKVMI_OBJS := $(addprefix build/tools/lib/, ending_signals.o kvmi_client.o kvmi_commands.o \
 	kvmi_handshake.o kvmi_walk.o)
 
 # For programs that do the handshake.

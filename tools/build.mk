@@ -16,7 +16,7 @@ PROGS += build/tools/kvmi-lat
 build/tools/observer.o: $(BPF_SKEL)
 
 # Static, because the same file then runs here and inside the lab.
-build/tools/kvmi-lat: $(KVMI_LAT_OBJS)
+build/tools/kvmi-lat: $(KVMI_LAT_OBJS) $(LIBKVMI)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lm
 

@@ -54,8 +54,8 @@ static const char record_help[] =
 struct session {
 	struct observer observer;
 	struct run run;
-	char entries_dir[64];
-	char entries_path[80];
+	char *entries_dir;
+	char *entries_path;
 	pid_t child;
 	int signals; /* signalfd */
 	int control; /* our end of CTL */
@@ -63,6 +63,7 @@ struct session {
 	char line[256];
 	size_t line_length;
 	sigset_t old_mask;
+	void (*old_pipe)(int signal); /* what SIGPIPE did */
 };
 
 static void answer(struct session *s, const char *text)
@@ -109,8 +110,10 @@ static bool serve_control(struct session *s)
 
 static void forward_signal(struct session *s, const struct signalfd_siginfo *info)
 {
+	bool can_be_typed = info->ssi_signo == SIGINT || info->ssi_signo == SIGQUIT;
+
 	/* What was typed at the terminal has reached the command already. */
-	if (info->ssi_code == SI_KERNEL)
+	if (info->ssi_code == SI_KERNEL && can_be_typed)
 		return;
 	kill(s->child, info->ssi_signo);
 }
@@ -149,7 +152,7 @@ static void run_child(struct session *s, char **argv, int control, int ack, int 
 	snprintf(value, sizeof(value), "fd:%d,%d", control, ack);
 	setenv("KVMI_LAT_CONTROL", value, 1);
 	setenv("KVMI_LAT_ENTRIES", s->entries_path, 1);
-	signal(SIGPIPE, SIG_DFL);
+	signal(SIGPIPE, s->old_pipe);
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 	execvp(argv[0], argv);
 	err = errno;
@@ -224,9 +227,26 @@ static int take_entries(struct session *s)
 	return 0;
 }
 
-static int describe(struct session *s, char **argv)
+static int make_entries_dir(struct session *s)
 {
 	const char *tmp = getenv("TMPDIR");
+	char *dir;
+
+	if (!tmp || !*tmp)
+		tmp = "/tmp";
+	if (asprintf(&dir, "%s/kvmi-lat.XXXXXX", tmp) < 0)
+		return -ENOMEM;
+	if (!mkdtemp(dir)) {
+		log_error("cannot make a directory in %s (TMPDIR): %s", tmp, strerror(errno));
+		free(dir);
+		return -EIO;
+	}
+	s->entries_dir = dir;
+	return asprintf(&s->entries_path, "%s/entries", dir) < 0 ? -ENOMEM : 0;
+}
+
+static int describe(struct session *s, char **argv)
+{
 	json_t *fingerprint;
 
 	for (char **arg = argv; *arg; arg++) {
@@ -240,24 +260,17 @@ static int describe(struct session *s, char **argv)
 		return -ENOMEM;
 	json_decref(s->run.fingerprint);
 	s->run.fingerprint = fingerprint;
-	if (!tmp || strlen(tmp) > 40)
-		tmp = "/tmp";
-	snprintf(s->entries_dir, sizeof(s->entries_dir), "%s/kvmi-lat.XXXXXX", tmp);
-	if (!mkdtemp(s->entries_dir)) {
-		log_error("cannot make a directory in %s: %s", tmp, strerror(errno));
-		s->entries_dir[0] = '\0';
-		return -EIO;
-	}
-	snprintf(s->entries_path, sizeof(s->entries_path), "%s/entries", s->entries_dir);
-	return 0;
+	return make_entries_dir(s);
 }
 
 static int catch_signals(struct session *s)
 {
-	static const int caught[] = {SIGCHLD, SIGINT, SIGTERM};
+	static const int others[] = {SIGCHLD};
 
-	signal(SIGPIPE, SIG_IGN);
-	s->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &s->old_mask);
+	s->old_pipe = signal(SIGPIPE, SIG_IGN);
+	/* Were it ignored, there would be no status to wait for. */
+	signal(SIGCHLD, SIG_DFL);
+	s->signals = signals_open(others, sizeof(others) / sizeof(others[0]), &s->old_mask);
 	return s->signals < 0 ? s->signals : 0;
 }
 
@@ -388,10 +401,12 @@ int cmd_record(int argc, char **argv)
 	}
 	result = record(&s, output, &watch, argv + optind);
 	observer_close(&s.observer);
-	if (s.entries_dir[0]) {
+	if (s.entries_path)
 		unlink(s.entries_path);
+	if (s.entries_dir)
 		rmdir(s.entries_dir);
-	}
+	free(s.entries_path);
+	free(s.entries_dir);
 	run_free(&s.run);
 	return result;
 }

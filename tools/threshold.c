@@ -206,12 +206,11 @@ static int loop(struct threshold *t)
 
 static int wait_for_slow(struct threshold *t)
 {
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
 	int err;
 
 	if (run_init(&t->run))
 		return -ENOMEM;
-	t->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &t->old_mask);
+	t->signals = signals_open(NULL, 0, &t->old_mask);
 	if (t->signals < 0)
 		return t->signals;
 	err = observer_open(&t->observer, &t->run, &t->watch);

@@ -207,10 +207,10 @@ static int loop(struct top *t, uint64_t interval)
 
 static int prepare(struct top *t)
 {
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+	static const int others[] = {SIGWINCH};
 	sigset_t old;
 
-	t->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &old);
+	t->signals = signals_open(others, sizeof(others) / sizeof(others[0]), &old);
 	if (t->signals < 0)
 		return t->signals;
 	t->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);

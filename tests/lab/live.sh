@@ -99,7 +99,7 @@ top_counts()
 # Long enough for a table while the process is there and has a name.
 top_text()
 {
-	start top -i 100ms --sort time && hits 6 && usleep 200000 && stop INT 0 || return
+	start top -i 100ms --sort time && hits 6 && usleep 200000 && stop USR1 0 || return
 	cat $dir/out
 	grep -q '^kvmi-lat top .*vCPUs by time$' $dir/out && grep -q '^breakpoints ' $dir/out &&
 	grep -Eq '^  introspector +[0-9.]+ .* %$' $dir/out &&

@@ -244,6 +244,24 @@ stop()
 	return $status
 }
 expect "SIGTERM" 1 "ended by signal 15" stop TERM
+expect "SIGHUP" 1 "ended by signal 1" stop HUP
+expect "SIGUSR1" 1 "ended by signal 10" stop USR1
+expect "SIGALRM" 1 "ended by signal 14" stop ALRM
+expect "SIGXCPU" 1 "ended by signal 24" stop XCPU
+expect "SIGQUIT" 1 "ended by signal 3" env -i PATH="$PATH" sh -c '
+	ulimit -c 0
+	timeout --foreground --preserve-status -s QUIT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
+expect "SIGHUP that is ignored" 0 "" env -i PATH="$PATH" sh -c '
+	trap "" HUP
+	"$0" record -o int.json -- sleep 2 &
+	sleep 1
+	kill -HUP $!
+	wait $!' "$kvmi_lat"
+long=$dir/$(printf '%0100d' 0)
+mkdir "$long"
+expect "a TMPDIR with a long name" 0 "$long/kvmi-lat." env TMPDIR="$long" "$kvmi_lat" record -o long.json -- \
+	sh -c 'echo "$KVMI_LAT_ENTRIES"'
+expect "a TMPDIR that is none" 2 "directory in $dir/nowhere (TMPDIR)" env TMPDIR="$dir/nowhere" "$kvmi_lat" record -- true
 # A shell starts background jobs with SIGINT ignored, and sleep inherits that: so only here.
 expect "SIGINT" 1 "ended by signal 2" env -i PATH="$PATH" sh -c '
 	timeout --foreground --preserve-status -s INT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
@@ -255,6 +273,7 @@ for option in -a "-p 1"; do
 done
 expect "record -a and -p" 2 "not -a and -p" "$kvmi_lat" record -a -p 1 true
 expect "no temporary files" 1 "" sh -c 'ls | grep "json\\."'
+expect "no directories of ours in there" 1 "" sh -c 'ls "$0" | grep .' "$long"
 expect "no directories of ours" 2 "" sh -c 'ls -d "${TMPDIR:-/tmp}"/kvmi-lat.?????? 2>/dev/null'
 
 echo "1..$((passed + failed))"

@@ -74,6 +74,13 @@ build/tests/unit/test_insn: tests/unit/test_insn.c tools/kvmi-trace-insn.c \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -I tools $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lZydis
 
+UNIT_TESTS += build/tests/unit/test_top
+
+build/tests/unit/test_top: tests/unit/test_top.c | build/tools/kvmi-lat
+	$(call msg,CCLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka -lutil
+
 UNIT_TESTS += build/tests/unit/test_trace_cli
 
 build/tests/unit/test_trace_cli: tests/unit/test_trace_cli.sh build/tools/kvmi-trace

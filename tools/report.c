@@ -16,6 +16,7 @@ static const char report_help[] =
 	"Shows run files, or what pinned programs have collected since they were loaded.\n"
 	"\n" FILTER_HELP
 	"      --hist         histograms: the values in rows, with how many and a bar\n"
+	"  -w, --wide         all columns: p90, p99.9 and max of the guest's clock, too\n"
 	"      --json         JSON instead of a table; an array if there are several files\n"
 	"      --pinned DIR   read the maps pinned in DIR instead of a file\n"
 	"  -v, --verbose      more messages\n"
@@ -89,23 +90,32 @@ static int show_pinned(const char *dir, const struct report_options *options, js
 int cmd_report(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"case", required_argument, NULL, 'c'},	  {"event", required_argument, NULL, 'e'},
-		{"action", required_argument, NULL, 'a'}, {"stage", required_argument, NULL, 's'},
-		{"hist", no_argument, NULL, 'H'},	  {"json", no_argument, NULL, 'j'},
-		{"pinned", required_argument, NULL, 'P'}, {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},	  {},
+		{"case", required_argument, NULL, 'c'},
+		{"event", required_argument, NULL, 'e'},
+		{"action", required_argument, NULL, 'a'},
+		{"stage", required_argument, NULL, 's'},
+		{"hist", no_argument, NULL, 'H'},
+		{"json", no_argument, NULL, 'j'},
+		{"pinned", required_argument, NULL, 'P'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"wide", no_argument, NULL, 'w'},
+		{"help", no_argument, NULL, 'h'},
+		{},
 	};
 	struct report_options how = {};
 	const char *pinned = NULL;
 	json_t *list = json_array();
 	int option, err = 0;
 
-	while ((option = getopt_long(argc, argv, "vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "wvh", options, NULL)) != -1) {
 		if (filter_option(&how.filter, option, optarg))
 			continue;
 		switch (option) {
 		case 'H':
 			how.hist = true;
+			break;
+		case 'w':
+			how.wide = true;
 			break;
 		case 'j':
 			how.json = true;

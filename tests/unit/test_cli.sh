@@ -4,6 +4,7 @@
 # Run from the top directory. What needs BPF is skipped where BPF is not allowed.
 # shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
 
+top=$PWD
 kvmi_lat=$PWD/build/tools/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat cli.XXXXXX") || exit 1
@@ -77,6 +78,12 @@ cp "$sample" sample.json
 expect "report of one stage" 0 " wake " "$kvmi_lat" report --stage wake sample.json
 cp out shown
 expect "which leaves out the others" 1 "" grep -E "build|dispatch|observer|recursion" shown
+for file in sample.json "$top"/results/*-seed1.json; do
+	"$kvmi_lat" report "$file" >shown
+	expect "report of $(basename "$file") fits 100 columns" 0 "" awk 'length($0) > 100 { exit 1 }' shown
+done
+expect "and says how to get more" 0 "wide: p90, p99.9, max" cat shown
+expect "which is more" 0 " p90    p99.9      max" "$kvmi_lat" report --wide sample.json
 expect "report of an event that is none" 2 "choose one of exit, breakpoint" "$kvmi_lat" report --event x sample.json
 expect "report of a stage that is none" 2 "choose one of total, dispatch" "$kvmi_lat" report --stage x sample.json
 expect "report of an action that is none" 2 "choose one of none, continue" "$kvmi_lat" report --action x sample.json

@@ -20,6 +20,7 @@
 #include "observer.h"
 #include "runfile_check.h"
 #include "signals.h"
+#include "watch.h"
 #include "whole_file.h"
 
 static const char record_help[] =
@@ -314,7 +315,7 @@ static int record(struct session *s, const char *output, const struct observer_o
 {
 	int err, status, result;
 
-	if (run_init(&s->run) || check_output(output))
+	if (run_init(&s->run) || check_output(output) || watch_check(watch))
 		return 2;
 	/* From here on: one that comes before there is a command to pass it to has to wait. */
 	err = catch_signals(s);
@@ -338,6 +339,7 @@ static int record(struct session *s, const char *output, const struct observer_o
 	}
 	if (observer_finish(&s->observer))
 		result = 2;
+	watch_report_unseen(watch, &s->run);
 	if (take_entries(s))
 		result = 2;
 	err = run_write(&s->run, output);

@@ -22,6 +22,7 @@
 #include "observer.h"
 #include "signals.h"
 #include "slow.h"
+#include "watch.h"
 
 static const char threshold_help[] =
 	"Usage: kvmi-lat threshold --over TIME [OPTION...] [-- ACTION [ARG...]]\n"
@@ -210,6 +211,9 @@ static int wait_for_slow(struct threshold *t)
 
 	if (run_init(&t->run))
 		return -ENOMEM;
+	err = watch_check(&t->watch);
+	if (err)
+		return err;
 	t->signals = signals_open(NULL, 0, &t->old_mask);
 	if (t->signals < 0)
 		return t->signals;

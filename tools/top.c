@@ -23,6 +23,7 @@
 #include "observer.h"
 #include "signals.h"
 #include "top.h"
+#include "watch.h"
 
 static const char top_help[] =
 	"Usage: kvmi-lat top [OPTION...]\n"
@@ -293,7 +294,9 @@ static int top(struct top *t, uint64_t interval, const struct observer_options *
 
 	if (run_init(&t->run) || uname(&kernel))
 		return -ENOMEM;
-	err = prepare(t);
+	err = watch_check(watch);
+	if (!err)
+		err = prepare(t);
 	if (!err)
 		err = observer_open(&t->observer, &t->run, watch);
 	if (err)

@@ -272,12 +272,32 @@ expect "a TMPDIR that is none" 2 "directory in $dir/nowhere (TMPDIR)" env TMPDIR
 # A shell starts background jobs with SIGINT ignored, and sleep inherits that: so only here.
 expect "SIGINT" 1 "ended by signal 2" env -i PATH="$PATH" sh -c '
 	timeout --foreground --preserve-status -s INT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
+# PIDs of another PID namespace than the initial one are refused.
+one=1
+[ "$(stat -Lc %i /proc/self/ns/pid)" = 4026531836 ] || one=
 # shellcheck disable=SC2086 # an option and its value are two words
-for option in -a "-p 1"; do
+for option in -a ${one:+"-p 1"}; do
 	expect "record $option without a command ends when told" 0 "Ctrl-C ends it" timeout --preserve-status -s TERM 1 \
 		"$kvmi_lat" record -o "told$option.json" $option
 	expect "and has a run file then" 0 '"command":[]' cat "told$option.json"
 done
+expect "nothing was seen" 0 "no VM exit was seen" "$kvmi_lat" record -o none.json -- true
+rm -f ran
+sleep 0 &
+ended=$!
+wait $ended
+for command in "record -o none.json" top "threshold --over 1s"; do
+	# shellcheck disable=SC2086 # words
+	expect "$command -p of a process that has ended" 2 "${one:+there is no process $ended}" "$kvmi_lat" $command -p $ended
+done
+expect "record -t of a process that has ended" 2 "" "$kvmi_lat" record -t $ended -- touch ran
+expect "which runs nothing" 1 "" test -e ran
+expect "record -p in a PID namespace" 2 "PIDs of the host" \
+	unshare -pf --mount-proc "$kvmi_lat" record -o none.json -p 1 -- true
+if [ -n "$one" ]; then
+	expect "record -p of a process without a VM" 0 "has no VM at present" "$kvmi_lat" record -o none.json -p $$ -- true
+	expect "which was not seen" 0 "no VM exit of process $$ was seen" "$kvmi_lat" record -o none.json -p $$ -- true
+fi
 expect "record -a and -p" 2 "not -a and -p" "$kvmi_lat" record -a -p 1 true
 expect "no temporary files" 1 "" sh -c 'ls | grep "json\\."'
 expect "no directories of ours in there" 1 "" sh -c 'ls "$0" | grep .' "$long"

@@ -96,16 +96,22 @@ static bool cpu_has(const char *flag)
 	return false;
 }
 
+/* By what the CPU has: of a kernel with both built in, both modules are there on any machine. */
 static json_t *machine(void)
 {
+	bool intel = !access("/sys/module/kvm_intel", F_OK);
+	bool amd = !access("/sys/module/kvm_amd", F_OK);
 	char value[32];
 
 	if (cmdline_value("kvmi_machine", value, sizeof(value)))
 		return json_string(value);
-	if (!access("/sys/module/kvm_intel", F_OK) || cpu_has("vmx"))
+	if (cpu_has("vmx"))
 		return json_string("vmx");
-	if (!access("/sys/module/kvm_amd", F_OK) || cpu_has("svm"))
+	if (cpu_has("svm"))
 		return json_string("svm");
+	/* The flag may be hidden, by a hypervisor or because the firmware has switched it off. */
+	if (intel != amd)
+		return json_string(intel ? "vmx" : "svm");
 	return json_null();
 }
 

@@ -20,6 +20,7 @@
 #include "observer.h"
 #include "runfile_check.h"
 #include "signals.h"
+#include "text.h"
 #include "watch.h"
 #include "whole_file.h"
 
@@ -89,6 +90,19 @@ static void serve_line(struct session *s)
 	}
 }
 
+static void end_line(struct session *s)
+{
+	bool fits = s->line_length < sizeof(s->line);
+
+	if (fits)
+		s->line[s->line_length] = '\0';
+	s->line_length = 0;
+	if (fits)
+		serve_line(s);
+	else
+		answer(s, "error the line is too long\n");
+}
+
 /* Takes what is there. False once the other side is closed. */
 static bool serve_control(struct session *s)
 {
@@ -98,11 +112,10 @@ static bool serve_control(struct session *s)
 	while ((n = read(s->control, buffer, sizeof(buffer))) > 0) {
 		for (ssize_t i = 0; i < n; i++) {
 			if (buffer[i] == '\n') {
-				s->line[s->line_length] = '\0';
-				s->line_length = 0;
-				serve_line(s);
-			} else if (s->line_length < sizeof(s->line) - 1) {
-				s->line[s->line_length++] = buffer[i];
+				end_line(s);
+			} else if (s->line_length < sizeof(s->line)) {
+				/* A NUL is a control character as any other, but would end the line. */
+				s->line[s->line_length++] = buffer[i] ? buffer[i] : '\1';
 			}
 		}
 	}
@@ -196,6 +209,32 @@ static int spawn(struct session *s, char **argv)
 	return err;
 }
 
+/* With what no run file may hold replaced, so that the rest of what was measured is kept. */
+static json_t *load_entries(const char *path, json_error_t *error)
+{
+	char why[sizeof(error->text)], *text;
+	bool replaced = false;
+	size_t length;
+	json_t *root;
+
+	text = run_slurp(path, &length, why, sizeof(why));
+	if (!text) {
+		snprintf(error->text, sizeof(error->text), "%s", why);
+		return NULL;
+	}
+	for (char *nul; (nul = memchr(text, '\0', length)); replaced = true)
+		*nul = '?';
+	replaced |= text_blank(text, "\t\n\r");
+	root = json_loadb(text, length, 0, error);
+	replaced |= text_blank_json(root);
+	if (replaced)
+		log_note(
+			"in the entries the command left, control characters and bytes that are not "
+			"UTF-8 are replaced by question marks");
+	free(text);
+	return root;
+}
+
 /* The entries the command left, if it left any. */
 static int take_entries(struct session *s)
 {
@@ -207,7 +246,7 @@ static int take_entries(struct session *s)
 	/* A command that was ended may have got no further than to make the file. */
 	if (stat(s->entries_path, &st) || !st.st_size)
 		return 0;
-	root = json_load_file(s->entries_path, 0, &error);
+	root = load_entries(s->entries_path, &error);
 	entries = json_object_get(root, "entries");
 	if (!json_is_array(entries)) {
 		log_error(
@@ -252,9 +291,7 @@ static int describe(struct session *s, char **argv)
 
 	for (char **arg = argv; *arg; arg++) {
 		/* Arguments need not be UTF-8, JSON strings must be. */
-		json_t *word = json_string(*arg);
-
-		json_array_append_new(s->run.command, word ? word : json_string("?"));
+		json_array_append_new(s->run.command, text_json(*arg));
 	}
 	fingerprint = fingerprint_collect();
 	if (!fingerprint)

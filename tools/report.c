@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "commands.h"
 #include "log.h"
 #include "pinned.h"
 #include "report.h"
+#include "text.h"
 
 static const char report_help[] =
 	"Usage: kvmi-lat report [OPTION...] FILE...\n"
@@ -37,16 +39,20 @@ static bool nothing_to_show(const struct run *run, const struct report_options *
 }
 
 /* Shows one run, or appends it to list. */
-static int show(const struct run *run, const char *title, const struct report_options *options,
+static int show(const struct run *run, const char *path, const struct report_options *options,
 		json_t *list)
 {
+	char *title = text_copy(path);
 	json_t *object;
 	int err;
 
+	if (!title)
+		return -ENOMEM;
 	if (nothing_to_show(run, options)) {
 		log_error("%s: it has no such histogram; 'kvmi-lat report' without options shows "
 			  "which it has",
 			  title);
+		free(title);
 		return -ENOENT;
 	}
 	if (options->json) {
@@ -57,6 +63,7 @@ static int show(const struct run *run, const char *title, const struct report_op
 	}
 	if (err == -ENOENT)
 		log_error("%s: it has no case %s", title, options->filter.only_case);
+	free(title);
 	return err;
 }
 

@@ -8,8 +8,8 @@
 
 #include "names.h"
 #include "report.h"
-#include "runfile_check.h"
 #include "summary.h"
+#include "text.h"
 
 /* A report is no wider, unless that is asked for. */
 #define COLUMNS 100
@@ -27,7 +27,7 @@ static void print_word(const char *word)
 	char *copy = word ? strdup(word) : NULL;
 
 	if (copy)
-		blank_controls(copy);
+		text_blank(copy, "");
 	printf(" %s", copy ? copy : "?");
 	free(copy);
 }

@@ -126,6 +126,17 @@ run_file()
 RUN
 }
 
+# Names of files need not be UTF-8, and may have anything in them.
+odd=$(printf 'f\033[2J\377\303.json')
+cp sample.json "$odd"
+expect "report of a file with a strange name" 0 "f?[2J??.json" "$kvmi_lat" report "$odd"
+expect "report of it as JSON" 0 '"run": "f?[2J??.json"' "$kvmi_lat" report --json "$odd"
+for format in csv json prometheus; do
+	expect "export of it as $format" 0 "" "$kvmi_lat" export --format $format -o plain "$odd"
+	expect "which is text" 1 "" grep -aq "$(printf '\033')\\|$(printf '\377')" plain
+done
+expect "report of none with a strange name" 2 "x?[2J??: No such file" "$kvmi_lat" report "$(printf 'x\033[2J\377\303')"
+
 mkdir base slow same few
 for run in 1 2 3 4 5 6 7 8; do
 	run_file $run 100$run.5 >base/$run.json
@@ -142,6 +153,11 @@ expect "compare: too few runs" 2 "no verdict on 1 case(s)" "$kvmi_lat" compare b
 expect "compare: files, with --vs" 1 " slower" "$kvmi_lat" compare base/*.json --vs slow/*.json
 expect "compare: files, with commas" 2 " few runs" "$kvmi_lat" compare base/1.json,base/2.json slow/3.json
 expect "compare: as JSON" 1 '"verdict": "slower"' "$kvmi_lat" compare --json base slow
+strange=$(printf 'base\377\033')
+cp -r base "$strange"
+expect "compare: a directory with a strange name" 1 " slower" "$kvmi_lat" compare "$strange" slow
+expect "compare: as JSON" 1 '"name": "base??"' "$kvmi_lat" compare --json "$strange" slow
+rm -r "$strange"
 expect "compare: as Markdown" 1 '**slower**' "$kvmi_lat" compare --markdown base slow
 expect "compare: a case that is not there" 2 "has a case z" "$kvmi_lat" compare --case z base slow
 expect "compare: one side only" 2 "needs a base and what is new" "$kvmi_lat" compare base
@@ -210,6 +226,41 @@ expect "the programs' own cost" 0 "ack|error case a has not ended|error cost nee
 other case|ack|error no cost is being counted|ack|error cost needs a name, attached programs, and no other case|ack|error \
 cost needs a name, attached programs, and no other case|ack|error cost needs a name" costs
 expect "which nobody had" 0 '"hooks":[]' cat cost.json
+# Names that a run file cannot have are refused where they are asked for, and whatever is measured can be read back.
+names()
+{
+	"$kvmi_lat" record -o names.json -- ./speaker detach "begin recursion_misses" "cost recursion_misses" \
+		"begin $(printf 'x\377')" "begin $(printf 'x\033')" "begin $(printf 'x\302\205')" attach \
+		"begin $(printf '%0300d' 0)" "cost $(printf 'x\377')" "begin größe" end >answers 2>err || return
+	tr '\n' '|' <answers
+}
+expect "names that no case can have" 0 "ack|error no case can have the name recursion_misses|error cost needs a name, attached \
+programs, and no other case|error a name of a case has to be UTF-8 without control characters|error a name of a case has to be \
+UTF-8 without control characters|error a name of a case has to be UTF-8 without control characters|ack|error the line is too \
+long|error a name of a case has to be UTF-8 without control characters|ack|ack|" names
+expect "those that can be read back" 0 '"größe":{"exits":' cat names.json
+expect "report of them" 0 "machine" "$kvmi_lat" report names.json
+cat >begins <<'SCRIPT'
+#!/bin/sh
+fds=${KVMI_LAT_CONTROL#fd:}
+exec 3>"/proc/self/fd/${fds%,*}" 4<"/proc/self/fd/${fds#*,}"
+echo detach >&3 && read -r answer <&4
+for i in $(seq 1030); do
+	echo "begin c$i" >&3 && read -r answer <&4
+	[ "$answer" != ack ] || { echo end >&3 && read -r end <&4; }
+done
+echo "$answer"
+SCRIPT
+chmod +x begins
+expect "more cases than a run can have" 0 "error a run has 1024 cases at most" "$kvmi_lat" record -o many.json -- ./begins
+expect "those that it has can be read back" 0 "recursion misses" "$kvmi_lat" report many.json
+strange=$(printf 'a\377b\033c')
+expect "entries with strange text" 0 "replaced by question marks" "$kvmi_lat" record -o strange.json -- sh -c '
+	printf "{\"entries\":[{\"case\":\"c\377\",\"skipped\":\"because\\\\u001b\",\"x\177\\\\u0007\":1}]}" >"$KVMI_LAT_ENTRIES"'
+expect "are kept" 0 '{"case":"c?","skipped":"because?","x??":1}' cat strange.json
+expect "report of them" 0 "skipped: because?" "$kvmi_lat" report strange.json
+expect "a command with strange words" 0 "" "$kvmi_lat" record -o strange.json -- true "$strange"
+expect "which are in the run file" 0 '"command":["true","a?b?c"]' cat strange.json
 expect "entries go into the run file unchanged" 0 '{"case":"b","skipped":"because"}' cat run.json
 expect "cases go into the run file" 0 '"counters":{"a":{"exits":' cat run.json
 expect "a case left open is in the run file" 0 '"b":{"exits":' cat run.json

@@ -106,10 +106,22 @@ static void vendor(void **state)
 	machine_is("vmx", true, true, "svm");
 }
 
+/* What the kernel's command line and the processor's name hold is somebody else's. */
+static void foreign_text(void **state)
+{
+	if (!*state)
+		skip();
+	mount_over("/proc/cmdline", "cmdline", "quiet name=\xff\tend\n");
+	is("cmdline", "quiet name=??end");
+	mount_over("/proc/cpuinfo", "cpuinfo", "model name\t: CPU\x1b[2J \xc3\n");
+	is("cpu", "CPU?[2J ?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vendor),
+		cmocka_unit_test(foreign_text),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

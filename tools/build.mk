@@ -43,17 +43,17 @@ build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 	tests/unit/sequences.c tests/unit/sequences.h
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c tools/vcpus.c tools/hook_cost.c tools/hooks.c tools/log.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c tools/rank.c \
-	tools/runfile_check.c tools/text.c
+	tools/runfile_check.c tools/text.c tools/lib/plain_text.c
 build/tests/unit/test_compare: tests/unit/test_compare.c $(addprefix tools/, comparison.c side.c \
 	summary.c vcpus.c hook_cost.c hooks.c log.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
-	names.c rank.c text.c whole_file.c)
+	names.c rank.c text.c lib/plain_text.c whole_file.c)
 build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c vcpus.c hook_cost.c hooks.c log.c \
-	runfile_check.c measurement.c hist.c names.c rank.c text.c whole_file.c) | build/tools/kvmi-lat
+	runfile_check.c measurement.c hist.c names.c rank.c text.c lib/plain_text.c whole_file.c) | build/tools/kvmi-lat
 build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c task_name.c pid_namespace.c vcpus.c \
 	measurement.c hist.c names.c)
-build/tests/unit/test_watch: tests/unit/test_watch.c tools/watch.c tools/log.c tools/text.c tools/pid_namespace.c tools/task_name.c
-build/tests/unit/test_fingerprint: tests/unit/test_fingerprint.c tools/fingerprint.c tools/text.c
-build/tests/unit/test_text: tests/unit/test_text.c tools/text.c
+build/tests/unit/test_watch: tests/unit/test_watch.c tools/watch.c tools/log.c tools/lib/plain_text.c tools/pid_namespace.c tools/task_name.c
+build/tests/unit/test_fingerprint: tests/unit/test_fingerprint.c tools/fingerprint.c tools/text.c tools/lib/plain_text.c
+build/tests/unit/test_text: tests/unit/test_text.c tools/text.c tools/lib/plain_text.c
 build/tests/unit/test_whole_file: tests/unit/test_whole_file.c tools/whole_file.c
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \
@@ -95,7 +95,7 @@ build/tests/unit/test_trace_cli: tests/unit/test_trace_cli.sh build/tools/kvmi-t
 UNIT_TESTS += build/tests/unit/test_trace
 
 build/tests/unit/test_trace: tests/unit/test_trace.c tests/unit/fake_vm.c tests/unit/fake_vm.h \
-		$(wildcard tools/lib/*.h) | build/tools/kvmi-trace
+		tools/lib/kvmi_handshake.c $(wildcard tools/lib/*.h) | build/tools/kvmi-trace
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(UNIT_SANITIZE) -o $@ $(filter %.c,$^) -lcmocka $(LIBKVMI_LIBS)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,9 @@ static const char help[] =
 	"\n"
 	"The VM:\n"
 	"  -l, --listen PATH       listen on a unix socket until a VMM connects, as QEMU's chardev does\n"
+	"      --socket-mode MODE  permissions of that socket, octal (default: 600)\n"
+	"      --socket-group NAME the group of that socket\n"
+	"  -g, --guest GUEST       wait for this VM, by name or UUID; others are turned away\n"
 	"  -f, --fd FD             a connection that was inherited\n"
 	"      --raw               no handshake: the other end is with KVM already\n"
 	"  -s, --secret FILE       what the VMM wants the tool to know\n"
@@ -151,6 +155,33 @@ static int parse_regs(struct break_options *o, const char *list)
 	}
 }
 
+static int parse_mode(struct connect_options *o, const char *text)
+{
+	size_t len = strspn(text, "01234567");
+
+	if (!len || text[len] || len > 4)
+		return usage_error("invalid mode '%s': --socket-mode is octal, like 660", text);
+	o->mode = strtoul(text, NULL, 8);
+	if (o->mode > 0777)
+		return usage_error("invalid mode '%s': at most 777", text);
+	return 0;
+}
+
+static int parse_group(struct connect_options *o, const char *name)
+{
+	const struct group *group = getgrnam(name);
+	uint64_t number;
+
+	if (group)
+		number = group->gr_gid;
+	else if (name[strspn(name, "0123456789")] ||
+		 parse_number("--socket-group", name, UINT32_MAX - 1, &number))
+		return usage_error("there is no group %s", name);
+	o->group = number;
+	o->has_group = true;
+	return 0;
+}
+
 static int parse_step(struct break_options *o, const char *mode)
 {
 	static const char *const modes[] = {"auto", "emulate", "restore"};
@@ -164,7 +195,7 @@ static int parse_step(struct break_options *o, const char *mode)
 	return usage_error("--step %s: auto, emulate or restore is wanted", mode);
 }
 
-enum { OPT_RAW = 256, OPT_VCPU, OPT_CR3, OPT_STEP };
+enum { OPT_RAW = 256, OPT_SOCKET_MODE, OPT_SOCKET_GROUP, OPT_VCPU, OPT_CR3, OPT_STEP };
 
 /* -1: the next one; else the exit status. */
 static int parse_option(struct options *o, int c)
@@ -179,6 +210,15 @@ static int parse_option(struct options *o, int c)
 	case 'f':
 		ret = parse_number("--fd", optarg, 65535, &value);
 		o->connect.fd = value;
+		break;
+	case OPT_SOCKET_MODE:
+		ret = parse_mode(&o->connect, optarg);
+		break;
+	case OPT_SOCKET_GROUP:
+		ret = parse_group(&o->connect, optarg);
+		break;
+	case 'g':
+		o->connect.guest = optarg;
 		break;
 	case OPT_RAW:
 		o->connect.raw = true;
@@ -251,6 +291,8 @@ static int parse_arguments(struct options *o, int argc, char **argv)
 		return usage_error("--listen or --fd, not both");
 	if (o->connect.listen && o->connect.raw)
 		return usage_error("--raw is for --fd: who connects to a socket shakes hands");
+	if (o->connect.guest && o->connect.raw)
+		return usage_error("--guest is told in the handshake, which --raw leaves out");
 	return -1;
 }
 
@@ -259,6 +301,9 @@ static int parse(struct options *o, int argc, char **argv)
 	static const struct option options[] = {
 		{"listen", required_argument, NULL, 'l'},
 		{"fd", required_argument, NULL, 'f'},
+		{"socket-mode", required_argument, NULL, OPT_SOCKET_MODE},
+		{"socket-group", required_argument, NULL, OPT_SOCKET_GROUP},
+		{"guest", required_argument, NULL, 'g'},
 		{"raw", no_argument, NULL, OPT_RAW},
 		{"secret", required_argument, NULL, 's'},
 		{"wait", required_argument, NULL, 'w'},
@@ -274,7 +319,7 @@ static int parse(struct options *o, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "l:f:s:w:jn:r:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:g:f:s:w:jn:r:hV", options, NULL)) != -1) {
 		int status = parse_option(o, c);
 
 		if (status >= 0)
@@ -322,7 +367,7 @@ static int run(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.connect = {.fd = -1, .wait_s = 30}};
+	struct options o = {.connect = {.fd = -1, .wait_s = 30, .mode = 0600}};
 	int status;
 
 	parse_regs(&o.brk, "rax,rdi,rsi,rsp");

@@ -4,6 +4,7 @@
 #include "control.h"
 #include "entries.h"
 #include "gbench.h"
+#include "options.h"
 #include "other.h"
 #include "probes.h"
 #include "session.h"
@@ -364,21 +365,6 @@ static int find_cpus(void)
 		if (!found++)
 			opt.setup.cpu = cpu;
 		opt.setup.introspector_cpu = cpu;
-	}
-	return 0;
-}
-
-static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
-			unsigned long *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || *value < min || *value > max) {
-		fprintf(stderr, "kvmi-bench: --%s=%s: a number from %lu to %lu is wanted\n", option,
-			text, min, max);
-		return -EINVAL;
 	}
 	return 0;
 }

@@ -33,7 +33,7 @@ build/tools/kvmi-trace: $(KVMI_TRACE_OBJS) $(LIBKVMI)
 
 # Unit tests are compiled in one go, sanitizers and all, apart from the objects above.
 KVMI_LAT_UNIT_TESTS := $(addprefix build/tests/unit/, test_hist test_pairing test_pairing_property \
-	test_runfile test_bpf test_rank test_compare test_largest test_interval test_whole_file test_watch test_fingerprint test_text test_offsets)
+	test_runfile test_bpf test_rank test_compare test_largest test_interval test_whole_file test_watch test_fingerprint test_text test_offsets test_number)
 KVMI_LAT_CLI_TESTS := $(addprefix build/tests/unit/, test_cli test_export)
 UNIT_TESTS += $(KVMI_LAT_UNIT_TESTS) $(KVMI_LAT_CLI_TESTS)
 
@@ -52,9 +52,11 @@ build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, run
 build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c task_name.c pid_namespace.c vcpus.c \
 	measurement.c hist.c names.c)
 build/tests/unit/test_watch: tests/unit/test_watch.c tools/watch.c tools/log.c tools/lib/plain_text.c tools/pid_namespace.c tools/task_name.c
-build/tests/unit/test_fingerprint: tests/unit/test_fingerprint.c tools/fingerprint.c tools/text.c tools/lib/plain_text.c
+build/tests/unit/test_fingerprint: tests/unit/test_fingerprint.c tools/fingerprint.c tools/text.c tools/lib/number.c \
+	tools/lib/plain_text.c
 build/tests/unit/test_text: tests/unit/test_text.c tools/text.c tools/lib/plain_text.c
 build/tests/unit/test_offsets: tests/unit/test_offsets.c tools/offsets.c tools/log.c tools/lib/plain_text.c
+build/tests/unit/test_number: tests/unit/test_number.c tools/lib/number.c
 build/tests/unit/test_whole_file: tests/unit/test_whole_file.c tools/whole_file.c
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \

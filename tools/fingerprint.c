@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fingerprint.h"
+#include "number.h"
 #include "text.h"
 #include "version.h"
 
@@ -125,13 +126,12 @@ static json_t *cpu_model(void)
 
 static json_t *seed(void)
 {
-	char value[32], *end;
-	long long number;
+	char value[32];
+	uint64_t number;
 
 	if (!cmdline_value("kvmi_seed", value, sizeof(value)))
 		return json_null();
-	number = strtoll(value, &end, 0);
-	return *end ? text_json(value) : json_integer(number);
+	return number_parse(value, INT64_MAX, &number) ? json_integer(number) : text_json(value);
 }
 
 /* A module parameter which is a bool, shown as Y/N or 1/0. */

@@ -2,6 +2,7 @@
 /* kvmi-trace: an example of an introspection tool. Main program: options, dispatch, messages. */
 #include "ending_signals.h"
 #include "kvmi-trace.h"
+#include "number.h"
 #include "version.h"
 
 #include <errno.h>
@@ -108,11 +109,7 @@ struct options {
 
 static int parse_number(const char *what, const char *text, uint64_t max, uint64_t *value)
 {
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (errno || end == text || *end || text[0] == '-' || *value > max)
+	if (!number_parse(text, max, value))
 		return usage_error("%s %s: a number up to %llu is wanted", what, text,
 				   (unsigned long long)max);
 	return 0;
@@ -120,14 +117,12 @@ static int parse_number(const char *what, const char *text, uint64_t max, uint64
 
 static int parse_addresses(struct break_options *o, const char *list)
 {
-	char *end;
+	const char *end;
 
 	for (;; list = end + 1) {
 		if (o->n == TRACE_MAX_BREAKPOINTS)
 			return usage_error("no more than %d breakpoints", TRACE_MAX_BREAKPOINTS);
-		errno = 0;
-		o->gva[o->n++] = strtoull(list, &end, 0);
-		if (errno || end == list || *list == '-' || (*end && *end != ','))
+		if (!number_parse_next(list, &end, &o->gva[o->n++]) || (*end && *end != ','))
 			return usage_error("break %s: addresses are wanted, like 0x401000,0x401234",
 					   list);
 		if (!*end)

@@ -61,13 +61,22 @@ for command in top threshold; do
 done
 expect "top with an argument" 2 "takes no argument x" "$kvmi_lat" top x
 expect "top sorted by nothing there is" 2 "not sorted by colour" "$kvmi_lat" top --sort colour
-expect "top of no process" 2 "0 is no process id" "$kvmi_lat" top -p 0
+expect "top of no process" 2 "invalid PID '0'" "$kvmi_lat" top -p 0
 expect "top of a stage there is not" 2 "frobnicate" "$kvmi_lat" top --stage frobnicate
 expect "top in no time" 2 "1us is too short" "$kvmi_lat" top -i 1us
 expect "a time without unit" 2 "5 is no time" "$kvmi_lat" top -i 5
 expect "a time without end" 2 "infs is no time" "$kvmi_lat" top -i infs
 expect "a time that is none" 2 "-1s is no time" "$kvmi_lat" top --interval=-1s
-expect "a count that is none" 2 "-1 is no number" "$kvmi_lat" top --count=-1
+expect "a count that is none" 2 "invalid number '-1'" "$kvmi_lat" top --count=-1
+for number in "" " 1" +1 -1 1x 0x 0x0x1 0x-1 99999999999999999999; do
+	expect "no number: '$number'" 2 "invalid number '$number'" "$kvmi_lat" top --count="$number"
+	expect "no PID: '$number'" 2 "invalid PID '$number'" "$kvmi_lat" top --pid="$number"
+	expect "no seed: '$number'" 2 "invalid seed '$number'" "$kvmi_lat" compare --seed="$number" x y
+done
+for number in 1 0x1 0X1F 010 08; do
+	expect "a number: $number" 2 "takes no argument x" "$kvmi_lat" top --count=$number --pid=$number x
+	expect "a seed: $number" 2 "No such file" "$kvmi_lat" compare --seed=$number nowhere/x nowhere/y
+done
 expect "threshold without one" 2 "how long is too long" "$kvmi_lat" threshold
 expect "threshold of a stage there is not" 2 "no stage kernel" "$kvmi_lat" threshold --over 1us --stage kernel
 expect "threshold and an action without --" 2 "stands behind --" "$kvmi_lat" threshold --over 1us true
@@ -177,7 +186,7 @@ expect "compare: unlike machines, by force" 2 " few runs" "$kvmi_lat" compare --
 expect "compare: twice the same" 0 "" cmp once.json again.json
 
 expect "record into nowhere" 2 "cannot write no/where" "$kvmi_lat" record -o no/where -- true
-expect "record of no process" 2 "no process id" "$kvmi_lat" record -p x -- true
+expect "record of no process" 2 "invalid PID 'x'" "$kvmi_lat" record -p x -- true
 expect "pinned nowhere" 2 "bpftool prog loadall" "$kvmi_lat" report --pinned "$dir/pins"
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
 	[ "$(cat /proc/sys/kernel/unprivileged_bpf_disabled 2>/dev/null || echo 0)" != 0 ]; then

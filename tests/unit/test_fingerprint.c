@@ -117,11 +117,33 @@ static void foreign_text(void **state)
 	is("cpu", "CPU?[2J ?");
 }
 
+static void seed_is(const char *text, json_int_t expected)
+{
+	char line[100];
+	json_t *f;
+
+	snprintf(line, sizeof(line), "kvmi_seed=%s\n", text);
+	mount_over("/proc/cmdline", "cmdline", line);
+	f = fingerprint_collect();
+	assert_int_equal(json_integer_value(json_object_get(f, "seed")), expected);
+	json_decref(f);
+}
+
+static void seed(void **state)
+{
+	if (!*state)
+		skip();
+	seed_is("17", 17);
+	seed_is("010", 10);
+	seed_is("0x10", 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vendor),
 		cmocka_unit_test(foreign_text),
+		cmocka_unit_test(seed),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -55,6 +55,12 @@ usage "addresses are wanted" -l s break 0x10,
 usage "addresses are wanted" -l s break 0x10,main
 usage "addresses are wanted" -l s break -- -1
 usage "addresses are wanted" -l s break 0x10000000000000000
+usage "addresses are wanted" -l s break " 16"
+usage "addresses are wanted" -l s break +16
+usage "addresses are wanted" -l s break 0x0x10
+usage "a number up to" -l s -n +1 break 1
+# 08 is eight: what is wrong stands behind it
+usage "no register eax" -l s break 08,010 -n 09 --cr3 0x1F -r eax
 usage "no more than 64" -l s break "$(seq -s , 65)"
 usage "no register eax" -l s break 1 -r rip,eax
 usage "auto, emulate or restore" -l s break 1 --step over

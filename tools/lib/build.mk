@@ -4,7 +4,7 @@
 LIBKVMI := build/tools/lib/libkvmi.a
 
 LIBKVMI_OBJS := $(addprefix build/tools/lib/, ending_signals.o kvmi_client.o kvmi_commands.o \
-	kvmi_handshake.o kvmi_walk.o plain_text.o)
+	kvmi_handshake.o kvmi_walk.o number.o plain_text.o)
 
 # For programs that do the handshake.
 LIBKVMI_LIBS := -lnettle

@@ -235,13 +235,36 @@ static json_t *load_entries(const char *path, json_error_t *error)
 	return root;
 }
 
+/* What could not be read back is not written; the others are. */
+static int keep_entries(struct session *s, json_t *entries)
+{
+	char why[200];
+	json_t *entry;
+	int err = 0;
+	size_t i;
+
+	if (!check_entries(entries, why, sizeof(why)))
+		return json_array_extend(s->run.entries, entries) ? -ENOMEM : 0;
+	json_array_foreach(entries, i, entry) {
+		size_t last = json_array_size(s->run.entries);
+
+		json_array_append(s->run.entries, entry);
+		if (!check_entries(s->run.entries, why, sizeof(why)))
+			continue;
+		json_array_remove(s->run.entries, last);
+		log_error("an entry that the command left is not kept: %s", why);
+		err = -EINVAL;
+	}
+	return err;
+}
+
 /* The entries the command left, if it left any. */
 static int take_entries(struct session *s)
 {
 	json_t *root, *entries;
 	json_error_t error;
 	struct stat st;
-	char why[200];
+	int err;
 
 	/* A command that was ended may have got no further than to make the file. */
 	if (stat(s->entries_path, &st) || !st.st_size)
@@ -255,16 +278,9 @@ static int take_entries(struct session *s)
 		json_decref(root);
 		return -EINVAL;
 	}
-	/* What could not be read back is not written. */
-	if (check_entries(entries, why, sizeof(why)) || check_strings(entries, why, sizeof(why))) {
-		log_error("of the entries the command left none is kept: %s", why);
-		json_decref(root);
-		return -EINVAL;
-	}
-	json_decref(s->run.entries);
-	s->run.entries = json_incref(entries);
+	err = keep_entries(s, entries);
 	json_decref(root);
-	return 0;
+	return err;
 }
 
 static int make_entries_dir(struct session *s)

@@ -287,6 +287,11 @@ expect "no such command" 2 "cannot run ./nothing" "$kvmi_lat" record -o none.jso
 expect "which leaves no run file" 1 "" test -e none.json
 expect "entries that could not be read back" 2 "entry 0 has no observer" "$kvmi_lat" record -- \
 	sh -c 'echo "{\"entries\":[{\"case\":\"a\",\"mean\":1}]}" >"$KVMI_LAT_ENTRIES"'
+expect "one among others" 2 "not kept: entry 1 has no observer" "$kvmi_lat" record -o among.json -- \
+	sh -c 'echo "{\"entries\":[{\"case\":\"a\",\"skipped\":\"x\"},{\"case\":\"b\",\"mean\":1},{\"case\":\"c\",\"skipped\":\"y\"}]}" \
+		>"$KVMI_LAT_ENTRIES"'
+expect "the others are kept" 0 '{"case":"a","skipped":"x"},' cat among.json
+expect "all of them" 0 '{"case":"c","skipped":"y"}' cat among.json
 expect "bad entries" 2 "entries" "$kvmi_lat" record -- sh -c 'echo x >"$KVMI_LAT_ENTRIES"'
 
 # stop SIGNAL: what was measured is written, nothing stays behind

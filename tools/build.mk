@@ -43,12 +43,12 @@ build/tests/unit/test_pairing_property: tests/unit/test_pairing_property.c \
 	tests/unit/sequences.c tests/unit/sequences.h
 build/tests/unit/test_runfile: tests/unit/test_runfile.c tools/runfile.c tools/summary.c tools/vcpus.c tools/hook_cost.c tools/hooks.c tools/log.c \
 	tools/measurement.c tools/hist.c tools/names.c tools/whole_file.c tools/rank.c \
-	tools/runfile_check.c tools/text.c tools/lib/plain_text.c
+	tools/runfile_check.c tools/text.c tools/lib/ending_signals.c tools/lib/plain_text.c
 build/tests/unit/test_compare: tests/unit/test_compare.c $(addprefix tools/, comparison.c side.c \
 	summary.c vcpus.c hook_cost.c hooks.c log.c likeness.c compare_json.c runfile.c runfile_check.c measurement.c hist.c \
-	names.c rank.c text.c lib/plain_text.c whole_file.c)
+	names.c rank.c text.c lib/ending_signals.c lib/plain_text.c whole_file.c)
 build/tests/unit/test_largest: tests/unit/test_largest.c $(addprefix tools/, runfile.c vcpus.c hook_cost.c hooks.c log.c \
-	runfile_check.c measurement.c hist.c names.c rank.c text.c lib/plain_text.c whole_file.c) | build/tools/kvmi-lat
+	runfile_check.c measurement.c hist.c names.c rank.c text.c lib/ending_signals.c lib/plain_text.c whole_file.c) | build/tools/kvmi-lat
 build/tests/unit/test_interval: tests/unit/test_interval.c $(addprefix tools/, interval.c slow.c task_name.c pid_namespace.c vcpus.c \
 	measurement.c hist.c names.c)
 build/tests/unit/test_watch: tests/unit/test_watch.c tools/watch.c tools/log.c tools/lib/plain_text.c tools/pid_namespace.c tools/task_name.c
@@ -57,7 +57,7 @@ build/tests/unit/test_fingerprint: tests/unit/test_fingerprint.c tools/fingerpri
 build/tests/unit/test_text: tests/unit/test_text.c tools/text.c tools/lib/plain_text.c
 build/tests/unit/test_offsets: tests/unit/test_offsets.c tools/offsets.c tools/log.c tools/lib/plain_text.c
 build/tests/unit/test_number: tests/unit/test_number.c tools/lib/number.c
-build/tests/unit/test_whole_file: tests/unit/test_whole_file.c tools/whole_file.c
+build/tests/unit/test_whole_file: tests/unit/test_whole_file.c tools/whole_file.c tools/lib/ending_signals.c
 build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \
 	$(BPF_SKEL)

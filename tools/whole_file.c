@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "ending_signals.h"
 #include "whole_file.h"
 
 /* As many as the kernel follows. */
@@ -251,8 +252,8 @@ static void set_mode(int fd, const struct target *t)
 	fchmod(fd, t->st.st_mode & 07777);
 }
 
-static int write_beside(const struct target *t, int (*write)(FILE *file, const void *what),
-			const void *what)
+static int replace(const struct target *t, int (*write)(FILE *file, const void *what),
+		   const void *what)
 {
 	char temp[PATH_MAX];
 	int err, fd;
@@ -266,6 +267,20 @@ static int write_beside(const struct target *t, int (*write)(FILE *file, const v
 		err = -errno;
 	if (err)
 		unlink(temp);
+	return err;
+}
+
+/* Signals that end the process have to wait meanwhile: they would leave the temporary file. */
+static int write_beside(const struct target *t, int (*write)(FILE *file, const void *what),
+			const void *what)
+{
+	sigset_t ending, before;
+	int err;
+
+	ending_signals(&ending);
+	sigprocmask(SIG_BLOCK, &ending, &before);
+	err = replace(t, write, what);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return err;
 }
 

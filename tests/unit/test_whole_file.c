@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "whole_file.h"
@@ -271,6 +273,29 @@ static void failure_leaves_old(void **state)
 	has("kept", "old");
 }
 
+static int end_process(FILE *file, const void *what)
+{
+	raise(SIGTERM);
+	raise(SIGUSR1);
+	return put(file, what);
+}
+
+/* A signal in the middle of it ends the process afterwards. */
+static void signal_waits(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (!child) {
+		whole_file_write("interrupted", end_process, "whole");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	has("interrupted", "whole");
+}
+
 static void nothing_left(void **state)
 {
 	(void)state;
@@ -289,6 +314,7 @@ int main(void)
 		cmocka_unit_test(fifo),
 		cmocka_unit_test(descriptors),
 		cmocka_unit_test(failure_leaves_old),
+		cmocka_unit_test(signal_waits),
 		cmocka_unit_test(nothing_left),
 	};
 

@@ -8,6 +8,7 @@ lat=$root/build/tools/kvmi-lat
 bench=$root/build/bench/kvmi-bench
 sample=$root/tests/unit/sample-run.json
 export LC_ALL=C
+umask 022
 
 for program in "$lat" "$bench"; do
 	[ -x "$program" ] || { skip "outputs" "there is no $program; make builds it" && finish; }

@@ -142,7 +142,7 @@ expect "report of a file with a strange name" 0 "f?[2J??.json" "$kvmi_lat" repor
 expect "report of it as JSON" 0 '"run": "f?[2J??.json"' "$kvmi_lat" report --json "$odd"
 for format in csv json prometheus; do
 	expect "export of it as $format" 0 "" "$kvmi_lat" export --format $format -o plain "$odd"
-	expect "which is text" 1 "" grep -aq "$(printf '\033')\\|$(printf '\377')" plain
+	expect "which is text" 1 "" env LC_ALL=C grep -aq "$(printf '\033')\\|$(printf '\377')" plain
 done
 expect "report of none with a strange name" 2 "x?[2J??: No such file" "$kvmi_lat" report "$(printf 'x\033[2J\377\303')"
 

@@ -62,7 +62,7 @@ build/tests/unit/test_rank: tests/unit/test_rank.c tools/rank.c
 build/tests/unit/test_bpf: tests/unit/test_bpf.c tools/measurement.c tools/hist.c tools/names.c tools/vcpus.c \
 	$(BPF_SKEL)
 
-$(KVMI_LAT_UNIT_TESTS): $(wildcard tools/*.h bpf/*.h)
+$(KVMI_LAT_UNIT_TESTS): $(wildcard tools/*.h tools/lib/*.h bpf/*.h)
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -I tools -fsanitize=address,undefined -fno-sanitize-recover=all \

@@ -125,8 +125,12 @@ check "kvmi-bench, entries that cannot be written: status" status_is 2
 check "kvmi-bench, entries that cannot be written: the reason" err_has "cannot write the entries to nowhere/x"
 check "before anything is measured" [ ! -s "$tmp/out" ]
 KVMI_LAT_ENTRIES=/dev/stdout
-"$bench" --benchmark_filter=cpuid --benchmark_out=nowhere/x >x.out 2>"$tmp/err"
-check "kvmi-bench, an output that cannot be written" err_has "nowhere/x"
+for name in nowhere/x lost dir to_dir; do
+	run "$bench" --benchmark_filter=cpuid --benchmark_out=$name
+	check "kvmi-bench --benchmark_out=$name: status" status_is 2
+	check "kvmi-bench --benchmark_out=$name: the reason" err_has "cannot write $name (--benchmark_out): "
+	check "kvmi-bench --benchmark_out=$name: nothing else" one_line "$tmp/err"
+done
 KVMI_LAT_ENTRIES=fifo
 cat fifo >x.json &
 run "$bench" --benchmark_filter=cpuid

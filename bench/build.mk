@@ -11,7 +11,7 @@ $(LIBVMM): $(LIBVMM_OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench answers cases control entries gbench introspector \
-	kcounts noise probes other receivers session stats vm offer \
+	kcounts noise options probes other receivers session stats vm offer \
 	$(addprefix guests/,cpuid demo hypercall hypercall_event int3 int3_handled int3_paced loop npt_fault pio_out))
 
 PROGS += build/bench/kvmi-bench

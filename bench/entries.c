@@ -7,13 +7,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* By case an array of its entries, in the order of the table of cases: jansson keeps the order of keys. */
 static json_t *by_case;
+static FILE *output;
 
 bool entries_wanted(void)
 {
 	return getenv("KVMI_LAT_ENTRIES");
+}
+
+static int cannot_write(int err)
+{
+	fprintf(stderr, "kvmi-bench: cannot write the entries to %s (KVMI_LAT_ENTRIES): %s\n",
+		getenv("KVMI_LAT_ENTRIES"), strerror(-err));
+	return err;
+}
+
+int entries_open(void)
+{
+	if (!entries_wanted())
+		return 0;
+	/* What is in there stays until there is something else to be written. */
+	output = fopen(getenv("KVMI_LAT_ENTRIES"), "ae");
+	return output ? 0 : cannot_write(-errno);
 }
 
 int entries_add_case(const char *name)
@@ -99,14 +118,31 @@ int entries_add_skipped(const char *name, const char *reason)
 	return append(name, json_pack("{s:s, s:s}", "case", name, "skipped", reason));
 }
 
-int entries_write(void)
+static int write_and_close(const json_t *doc)
 {
-	const char *path = getenv("KVMI_LAT_ENTRIES");
-	json_t *doc, *list, *entries;
-	const char *name;
+	struct stat st;
 	int ret = 0;
 
-	if (!path)
+	errno = 0;
+	if (!doc)
+		ret = -ENOMEM;
+	else if (!fstat(fileno(output), &st) && S_ISREG(st.st_mode) && ftruncate(fileno(output), 0))
+		ret = -errno;
+	else if (json_dumpf(doc, output, JSON_COMPACT | JSON_REAL_PRECISION(15)))
+		ret = errno ? -errno : -ENOMEM;
+	if (fclose(output) && !ret)
+		ret = -errno;
+	output = NULL;
+	return ret;
+}
+
+int entries_write(void)
+{
+	json_t *doc, *list, *entries;
+	const char *name;
+	int ret;
+
+	if (!output)
 		return 0;
 
 	list = json_array();
@@ -115,12 +151,7 @@ int entries_write(void)
 	doc = json_pack("{s:o}", "entries", list);
 	json_decref(by_case);
 	by_case = NULL;
-	if (!doc || json_dump_file(doc, path, JSON_COMPACT | JSON_REAL_PRECISION(15))) {
-		ret = doc && errno ? -errno : -ENOMEM;
-		fprintf(stderr,
-			"kvmi-bench: cannot write the entries to %s (KVMI_LAT_ENTRIES): %s\n", path,
-			strerror(-ret));
-	}
+	ret = write_and_close(doc);
 	json_decref(doc);
-	return ret;
+	return ret ? cannot_write(ret) : 0;
 }

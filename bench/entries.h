@@ -42,6 +42,9 @@ struct entry {
 /* Are they wanted? That is, is there KVMI_LAT_ENTRIES=PATH in the environment? */
 bool entries_wanted(void);
 
+/* Open that path, before anything is measured. Negative errno, said on stderr. */
+int entries_open(void);
+
 /*
  * These do nothing where entries are not wanted. -ENOMEM. The cases are written in the order in which they were added,
  * whatever the order of their entries; one that was not is by its first entry.
@@ -50,7 +53,7 @@ int entries_add_case(const char *name);
 int entries_add(const struct entry *e);
 int entries_add_skipped(const char *name, const char *reason);
 
-/* Write {"entries": [...]} to that path. Negative errno, said on stderr. */
+/* Write {"entries": [...]} to what entries_open() has opened, and close it. Negative errno, said on stderr. */
 int entries_write(void);
 
 #endif /* ENTRIES_H */

@@ -4,6 +4,7 @@
 #include "control.h"
 #include "entries.h"
 #include "gbench.h"
+#include "options.h"
 #include "other.h"
 #include "probes.h"
 #include "session.h"
@@ -11,12 +12,15 @@
 #include "vmm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Where counts are not fixed, a measurement takes about so long unless --benchmark_min_time says. */
 #define TARGET_SECONDS 0.5
@@ -368,21 +372,6 @@ static int find_cpus(void)
 	return 0;
 }
 
-static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
-			unsigned long *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || *value < min || *value > max) {
-		fprintf(stderr, "kvmi-bench: --%s=%s: a number from %lu to %lu is wanted\n", option,
-			text, min, max);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 /* The introspector inherits it. */
 static int set_scheduler(void)
 {
@@ -502,6 +491,25 @@ static int parse_options(int argc, char **argv)
 	return -1;
 }
 
+/* Google Benchmark opens it only after the hits have been calibrated. */
+static int check_output(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	/* What is no file is not opened twice: the reader of a FIFO would take the first for all. */
+	if (!path || !*path || (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		fprintf(stderr, "kvmi-bench: cannot write %s (--benchmark_out): %s\n", path,
+			strerror(errno));
+		return -errno;
+	}
+	close(fd);
+	return 0;
+}
+
 static void add_context(const char *key, int value)
 {
 	char text[16];
@@ -513,6 +521,8 @@ static void add_context(const char *key, int value)
 int main(int argc, char **argv)
 {
 	static const char min_time[] = "--benchmark_min_time=", filter[] = "--benchmark_filter=";
+	static const char out[] = "--benchmark_out=";
+	const char *output = NULL;
 	int status;
 
 	if (argc > 1 && !strcmp(argv[1], "vm"))
@@ -524,6 +534,8 @@ int main(int argc, char **argv)
 		/* Google Benchmark has no use for it where counts are fixed; calibration has. */
 		if (!strncmp(argv[i], min_time, strlen(min_time)))
 			opt.target_s = atof(argv[i] + strlen(min_time));
+		if (!strncmp(argv[i], out, strlen(out)))
+			output = argv[i] + strlen(out);
 		/* One that only leaves out does not ask for more than there would be. */
 		if (!strncmp(argv[i], filter, strlen(filter)))
 			opt.filtered = argv[i][strlen(filter)] != '-';
@@ -542,7 +554,7 @@ int main(int argc, char **argv)
 		return 1;
 	if (opt.probe_noise)
 		return probe_noise(&opt.setup);
-	if (control_open())
+	if (control_open() || entries_open() || check_output(output))
 		return 2;
 	signal(SIGPIPE, SIG_IGN); /* a recorder that is gone is an error with a message */
 	opt.recorded = control_present() || entries_wanted();

@@ -3,6 +3,7 @@
 #include "vm.h"
 
 #include "offer.h"
+#include "options.h"
 #include "vmm.h"
 
 #include <errno.h>
@@ -372,21 +373,6 @@ static int run(void)
 }
 
 /* --- options --- */
-
-static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
-			unsigned long *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || *value < min || *value > max) {
-		fprintf(stderr, "kvmi-bench: --%s %s: a number from %lu to %lu is wanted\n", option,
-			text, min, max);
-		return -EINVAL;
-	}
-	return 0;
-}
 
 static int usage_error(void)
 {

@@ -509,7 +509,9 @@ int main(int argc, char **argv)
 	kmsg_file = open_out(opt.kmsg);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	/* Under nohup it stays ignored. (SIGINT is, too, in what a script has in the background.) */
+	if (signal(SIGHUP, SIG_IGN) != SIG_IGN)
+		sigaction(SIGHUP, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
 	fd = start_emulator(argv + optind, getpid());

@@ -6,29 +6,29 @@
 
 #include "arguments.h"
 #include "log.h"
+#include "number.h"
 
 bool parse_pid(const char *text, pid_t *pid)
 {
-	char *end;
-	long value = strtol(text, &end, 10);
+	uint64_t number;
 
-	if (*end || value <= 0 || value > INT_MAX) {
-		log_error("%s is no process id", text);
+	if (!number_parse(text, INT_MAX, &number) || !number) {
+		log_error("invalid PID '%s'", text);
 		return false;
 	}
-	*pid = value;
+	*pid = number;
 	return true;
 }
 
 bool parse_number(const char *text, long most, long *number)
 {
-	char *end;
+	uint64_t value;
 
-	*number = strtol(text, &end, 10);
-	if (end == text || *end || *number < 0 || *number > most) {
-		log_error("%s is no number from 0 to %ld", text, most);
+	if (!number_parse(text, most, &value)) {
+		log_error("invalid number '%s': 0 to %ld", text, most);
 		return false;
 	}
+	*number = value;
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include "compare.h"
 #include "read_sides.h"
 #include "log.h"
+#include "number.h"
 
 static const char compare_help[] =
 	"Usage: kvmi-lat compare [OPTION...] BASE NEW...\n"
@@ -221,15 +222,10 @@ static int parse_threshold(const char *text, double *threshold)
 
 static int parse_seed(const char *text, uint64_t *seed)
 {
-	char *end;
-
-	errno = 0;
-	*seed = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || *seed > INT64_MAX) {
-		log_error("a seed is a number, not '%s'", text);
-		return -EINVAL;
-	}
-	return 0;
+	if (number_parse(text, INT64_MAX, seed))
+		return 0;
+	log_error("invalid seed '%s': a number is wanted", text);
+	return -EINVAL;
 }
 
 /* 1: the help was asked for. */

@@ -2,6 +2,7 @@
 /* kvmi-lat export: options, where the run comes from and where it goes. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -9,6 +10,7 @@
 #include "log.h"
 #include "pinned.h"
 #include "report.h"
+#include "text.h"
 #include "whole_file.h"
 
 static const char export_help[] =
@@ -133,7 +135,8 @@ int cmd_export(int argc, char **argv)
 		{"pinned", required_argument, NULL, 'P'}, {"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},	  {},
 	};
-	const char *format = NULL, *output = NULL, *pinned = NULL;
+	const char *format = NULL, *output = NULL, *pinned = NULL, *from;
+	char *title;
 	export_function write;
 	struct export e = {};
 	struct run run;
@@ -175,10 +178,13 @@ int cmd_export(int argc, char **argv)
 		return usage_error("export");
 
 	e.run = &run;
-	e.title = pinned ? pinned : argv[optind];
-	err = pinned ? pinned_read(pinned, &run) : read_file(&run, e.title);
+	from = pinned ? pinned : argv[optind];
+	title = text_copy(from);
+	e.title = title ? title : "?";
+	err = pinned ? pinned_read(pinned, &run) : read_file(&run, from);
 	if (!err)
 		err = export_run(write, &e, output);
 	run_free(&run);
+	free(title);
 	return err ? 2 : 0;
 }

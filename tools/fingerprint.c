@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "fingerprint.h"
+#include "number.h"
+#include "text.h"
 #include "version.h"
 
 #define KERNEL_JSON	"/etc/kvmi-lat/kernel.json"
@@ -40,7 +42,7 @@ static json_t *line_json(const char *path)
 		return json_null();
 	for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
 		line[end - 1] = '\0';
-	return json_string(line);
+	return text_json(line);
 }
 
 /* The value of "name=value" on the kernel command line. */
@@ -96,16 +98,22 @@ static bool cpu_has(const char *flag)
 	return false;
 }
 
+/* By what the CPU has: of a kernel with both built in, both modules are there on any machine. */
 static json_t *machine(void)
 {
+	bool intel = !access("/sys/module/kvm_intel", F_OK);
+	bool amd = !access("/sys/module/kvm_amd", F_OK);
 	char value[32];
 
 	if (cmdline_value("kvmi_machine", value, sizeof(value)))
-		return json_string(value);
-	if (!access("/sys/module/kvm_intel", F_OK) || cpu_has("vmx"))
+		return text_json(value);
+	if (cpu_has("vmx"))
 		return json_string("vmx");
-	if (!access("/sys/module/kvm_amd", F_OK) || cpu_has("svm"))
+	if (cpu_has("svm"))
 		return json_string("svm");
+	/* The flag may be hidden, by a hypervisor or because the firmware has switched it off. */
+	if (intel != amd)
+		return json_string(intel ? "vmx" : "svm");
 	return json_null();
 }
 
@@ -113,18 +121,17 @@ static json_t *cpu_model(void)
 {
 	char value[256];
 
-	return cpuinfo_value("model name", value, sizeof(value)) ? json_string(value) : json_null();
+	return cpuinfo_value("model name", value, sizeof(value)) ? text_json(value) : json_null();
 }
 
 static json_t *seed(void)
 {
-	char value[32], *end;
-	long long number;
+	char value[32];
+	uint64_t number;
 
 	if (!cmdline_value("kvmi_seed", value, sizeof(value)))
 		return json_null();
-	number = strtoll(value, &end, 0);
-	return *end ? json_string(value) : json_integer(number);
+	return number_parse(value, INT64_MAX, &number) ? json_integer(number) : text_json(value);
 }
 
 /* A module parameter which is a bool, shown as Y/N or 1/0. */
@@ -193,14 +200,15 @@ json_t *fingerprint_collect(void)
 	cmdline_value("kvmi_lab", backend, sizeof(backend));
 	bochs = !strcmp(backend, "bochs");
 	build = json_load_file(KERNEL_JSON, 0, NULL);
+	text_blank_json(build);
 
 	json_object_set_new(f, "kvmi_lat", json_string(KVMI_LAT_VERSION));
-	json_object_set_new(f, "kernel", uname(&uts) ? json_null() : json_string(uts.release));
+	json_object_set_new(f, "kernel", uname(&uts) ? json_null() : text_json(uts.release));
 	json_object_set_new(f, "kernel_build", build ? build : json_null());
 	json_object_set_new(f, "machine", machine());
 	json_object_set_new(f, "cpu", cpu_model());
 	json_object_set_new(f, "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
-	json_object_set_new(f, "backend", json_string(backend));
+	json_object_set_new(f, "backend", text_json(backend));
 	json_object_set_new(f, "virtualized", json_boolean(cpu_has("hypervisor")));
 	json_object_set_new(f, "unit", json_string(bochs ? "instructions" : "ns"));
 	json_object_set_new(f, "clocksource",

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "interval.h"
+#include "pid_namespace.h"
 
 static uint64_t now(void)
 {
@@ -17,7 +18,7 @@ static uint64_t now(void)
 
 static bool has_ended(const struct vcpu *v)
 {
-	return kill(v->pid, 0) && errno == ESRCH;
+	return pid_namespace_is_initial() && kill(v->pid, 0) && errno == ESRCH;
 }
 
 /* What it did before it ended is still to be shown, once. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmi-trace: from a socket's path to a VM that may be introspected. */
 #include "kvmi-trace.h"
+#include "plain_text.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +22,14 @@ static int bind_to(int fd, const struct sockaddr_un *addr)
 	return ret;
 }
 
+/* Before listen(): nobody can connect until it is as wanted. */
+static int set_permissions(const struct connect_options *o)
+{
+	if (o->has_group && chown(o->listen, -1, o->group))
+		return -errno;
+	return chmod(o->listen, o->mode) ? -errno : 0;
+}
+
 /*
  * Is this the socket of a tool that is no more? A datagram socket cannot connect to one that lives either
  * (EPROTOTYPE), but unlike a stream socket it is not taken for a VMM there.
@@ -39,8 +48,9 @@ static bool is_stale(const struct sockaddr_un *addr)
 	return stale;
 }
 
-static int listen_on(const char *path)
+static int listen_on(const struct connect_options *o)
 {
+	const char *path = o->listen;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd, ret;
 
@@ -56,8 +66,13 @@ static int listen_on(const char *path)
 		unlink(path);
 		ret = bind_to(fd, &addr);
 	}
-	if (!ret && listen(fd, 1))
-		ret = -errno;
+	if (!ret) {
+		ret = set_permissions(o);
+		if (!ret && listen(fd, 1))
+			ret = -errno;
+		if (ret)
+			unlink(path);
+	}
 	if (ret) {
 		close(fd);
 		return ret;
@@ -65,37 +80,138 @@ static int listen_on(const char *path)
 	return fd;
 }
 
-/* The first VMM that connects; nobody else is wanted then. */
-static int accept_one(const struct connect_options *o)
+/* --- which guest --- */
+
+struct guest_text {
+	char uuid[KVMI_UUID_TEXT_SIZE];
+	char name[sizeof(((struct kvmi_handshake_guest *)0)->name)];
+};
+
+/* The name may hold anything. */
+static struct guest_text text_of(const struct kvmi_handshake_guest *guest)
 {
-	struct pollfd pfd[2];
-	int fd = listen_on(o->listen), sock = -1, ret;
+	struct guest_text text;
+
+	kvmi_uuid_text(guest->uuid, text.uuid);
+	memcpy(text.name, guest->name, sizeof(text.name));
+	text_blank(text.name, "");
+	return text;
+}
+
+static bool is_wanted(const struct connect_options *o, const struct kvmi_handshake_guest *guest)
+{
+	struct guest_text text = text_of(guest);
+
+	return !o->guest || !strcmp(o->guest, guest->name) || !strcasecmp(o->guest, text.uuid);
+}
+
+static void show_guest(const struct kvmi_handshake_guest *guest, const char *what)
+{
+	struct guest_text text = text_of(guest);
+
+	trace_error("guest \"%s\", UUID %s%s", text.name, text.uuid, what);
+}
+
+static int handshake_error(int ret)
+{
+	return trace_error("handshake: %s", ret == -EPIPE    ? "the VMM has closed the connection"
+					    : ret == -EPROTO ? "the VMM sends something else"
+							     : strerror(-ret));
+}
+
+/* --- the VMM --- */
+
+/* One that cannot say which guest it has is as good as another guest, if one was asked for. */
+static bool receive_guest(const struct connect_options *o, int sock,
+			  struct kvmi_handshake_guest *guest)
+{
+	static struct kvmi_handshake_guest turned_away;
+	int ret = kvmi_handshake_receive(sock, TRACE_TIMEOUT_MS, guest);
+
+	if (ret) {
+		handshake_error(ret);
+		return false;
+	}
+	if (is_wanted(o, guest))
+		return true;
+	/* Most VMMs try again and again. */
+	if (memcmp(turned_away.uuid, guest->uuid, sizeof(guest->uuid)) ||
+	    strcmp(turned_away.name, guest->name))
+		show_guest(guest, " is not the one wanted (--guest)");
+	turned_away = *guest;
+	return false;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The first VMM that connects and has the guest that is wanted, at most until @end (0: for ever). */
+static int accept_from(const struct connect_options *o, int fd, int64_t end,
+		       struct kvmi_handshake_guest *guest)
+{
+	struct pollfd pfd[] = {
+		{.fd = fd, .events = POLLIN},
+		{.fd = o->signals, .events = POLLIN},
+	};
+
+	for (;;) {
+		int64_t left = end ? end - now_ms() : -1;
+		int ret = end && left <= 0 ? 0 : poll(pfd, 2, left), sock;
+
+		if (!ret) {
+			trace_error("no VMM has connected to %s within %lu s%s%s", o->listen,
+				    o->wait_s, o->guest ? " that has guest " : "",
+				    o->guest ? o->guest : "");
+			return -1;
+		}
+		if (ret > 0 && pfd[1].revents) {
+			trace_error("no VMM has connected to %s yet", o->listen);
+			return -1;
+		}
+		sock = ret < 0 ? -1 : accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (sock < 0) {
+			trace_error("%s: %s", o->listen, strerror(errno));
+			return -1;
+		}
+		if (receive_guest(o, sock, guest))
+			return sock;
+		close(sock);
+		if (!o->guest)
+			return -1;
+	}
+}
+
+static int accept_one(const struct connect_options *o, struct kvmi_handshake_guest *guest)
+{
+	int fd = listen_on(o), sock;
 
 	if (fd < 0) {
 		trace_error("cannot listen on %s: %s", o->listen,
 			    fd == -EADDRINUSE ? "something is there already" : strerror(-fd));
 		return -1;
 	}
-	pfd[0] = (struct pollfd){.fd = fd, .events = POLLIN};
-	pfd[1] = (struct pollfd){.fd = o->signals, .events = POLLIN};
-	ret = poll(pfd, 2, o->wait_s ? (int)o->wait_s * 1000 : -1);
-	if (ret > 0 && !pfd[1].revents)
-		sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	if (!ret)
-		trace_error("no VMM has connected to %s within %lu s", o->listen, o->wait_s);
-	else if (ret > 0 && pfd[1].revents)
-		trace_error("no VMM has connected to %s yet", o->listen);
-	else if (sock < 0)
-		trace_error("%s: %s", o->listen, strerror(errno));
+	sock = accept_from(o, fd, o->wait_s ? now_ms() + (int64_t)o->wait_s * 1000 : 0, guest);
 	unlink(o->listen);
 	close(fd);
 	return sock;
 }
 
-static int shake_hands(const struct connect_options *o, int sock)
+static int use_inherited(const struct connect_options *o, struct kvmi_handshake_guest *guest)
+{
+	if (o->raw || receive_guest(o, o->fd, guest))
+		return o->fd;
+	close(o->fd);
+	return -1;
+}
+
+static int answer(const struct connect_options *o, int sock)
 {
 	static char secret[KVMI_SECRET_MAX];
-	struct kvmi_handshake_guest guest;
 	size_t len = 0;
 	int ret;
 
@@ -104,13 +220,8 @@ static int shake_hands(const struct connect_options *o, int sock)
 		if (ret)
 			return trace_error("%s: %s", o->secret, strerror(-ret));
 	}
-	ret = kvmi_handshake_tool(sock, TRACE_TIMEOUT_MS, o->secret ? secret : NULL, len, &guest);
-	if (ret)
-		return trace_error("handshake: %s",
-				   ret == -EPIPE    ? "the VMM has closed the connection"
-				   : ret == -EPROTO ? "the VMM sends something else"
-						    : strerror(-ret));
-	return 0;
+	ret = kvmi_handshake_answer(sock, TRACE_TIMEOUT_MS, o->secret ? secret : NULL, len);
+	return ret ? handshake_error(ret) : 0;
 }
 
 /*
@@ -136,15 +247,18 @@ static int wait_until_allowed(struct kvmi_client *c)
 
 int trace_connect(const struct connect_options *o, struct kvmi_client **c)
 {
-	int sock = o->listen ? accept_one(o) : o->fd;
-	int ret = sock < 0 ? TRACE_FAILED : 0;
+	struct kvmi_handshake_guest guest;
+	int sock = o->listen ? accept_one(o, &guest) : use_inherited(o, &guest), ret;
 
-	if (!ret && !o->raw)
-		ret = shake_hands(o, sock);
-	if (ret) {
-		if (sock >= 0)
+	if (sock < 0)
+		return TRACE_FAILED;
+	if (!o->raw) {
+		ret = answer(o, sock);
+		if (ret) {
 			close(sock);
-		return ret;
+			return ret;
+		}
+		show_guest(&guest, "");
 	}
 
 	ret = kvmi_client_new(c, sock, TRACE_TIMEOUT_MS);

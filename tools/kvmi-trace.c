@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmi-trace: an example of an introspection tool. Main program: options, dispatch, messages. */
+#include "ending_signals.h"
 #include "kvmi-trace.h"
+#include "number.h"
 #include "version.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +30,9 @@ static const char help[] =
 	"\n"
 	"The VM:\n"
 	"  -l, --listen PATH       listen on a unix socket until a VMM connects, as QEMU's chardev does\n"
+	"      --socket-mode MODE  permissions of that socket, octal (default: 600)\n"
+	"      --socket-group NAME the group of that socket\n"
+	"  -g, --guest GUEST       wait for this VM, by name or UUID; others are turned away\n"
 	"  -f, --fd FD             a connection that was inherited\n"
 	"      --raw               no handshake: the other end is with KVM already\n"
 	"  -s, --secret FILE       what the VMM wants the tool to know\n"
@@ -51,7 +57,8 @@ static const char help[] =
 	"  kvmi-trace -l /run/kvmi.sock break --json -r all 0x40040010,0x40040020 >hits.json\n"
 	"\n"
 	"Exit status: 0 done, or ended as asked; 1 something failed; 2 wrong usage.\n"
-	"SIGKILL leaves the breakpoints in the guest; every other way to end removes them.\n";
+	"Every signal that ends it removes the breakpoints first. SIGKILL and a crash leave them in the\n"
+	"guest.\n";
 
 int trace_error(const char *fmt, ...)
 {
@@ -102,11 +109,7 @@ struct options {
 
 static int parse_number(const char *what, const char *text, uint64_t max, uint64_t *value)
 {
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (errno || end == text || *end || text[0] == '-' || *value > max)
+	if (!number_parse(text, max, value))
 		return usage_error("%s %s: a number up to %llu is wanted", what, text,
 				   (unsigned long long)max);
 	return 0;
@@ -114,14 +117,12 @@ static int parse_number(const char *what, const char *text, uint64_t max, uint64
 
 static int parse_addresses(struct break_options *o, const char *list)
 {
-	char *end;
+	const char *end;
 
 	for (;; list = end + 1) {
 		if (o->n == TRACE_MAX_BREAKPOINTS)
 			return usage_error("no more than %d breakpoints", TRACE_MAX_BREAKPOINTS);
-		errno = 0;
-		o->gva[o->n++] = strtoull(list, &end, 0);
-		if (errno || end == list || *list == '-' || (*end && *end != ','))
+		if (!number_parse_next(list, &end, &o->gva[o->n++]) || (*end && *end != ','))
 			return usage_error("break %s: addresses are wanted, like 0x401000,0x401234",
 					   list);
 		if (!*end)
@@ -149,6 +150,33 @@ static int parse_regs(struct break_options *o, const char *list)
 	}
 }
 
+static int parse_mode(struct connect_options *o, const char *text)
+{
+	size_t len = strspn(text, "01234567");
+
+	if (!len || text[len] || len > 4)
+		return usage_error("invalid mode '%s': --socket-mode is octal, like 660", text);
+	o->mode = strtoul(text, NULL, 8);
+	if (o->mode > 0777)
+		return usage_error("invalid mode '%s': at most 777", text);
+	return 0;
+}
+
+static int parse_group(struct connect_options *o, const char *name)
+{
+	const struct group *group = getgrnam(name);
+	uint64_t number;
+
+	if (group)
+		number = group->gr_gid;
+	else if (name[strspn(name, "0123456789")] ||
+		 parse_number("--socket-group", name, UINT32_MAX - 1, &number))
+		return usage_error("there is no group %s", name);
+	o->group = number;
+	o->has_group = true;
+	return 0;
+}
+
 static int parse_step(struct break_options *o, const char *mode)
 {
 	static const char *const modes[] = {"auto", "emulate", "restore"};
@@ -162,7 +190,7 @@ static int parse_step(struct break_options *o, const char *mode)
 	return usage_error("--step %s: auto, emulate or restore is wanted", mode);
 }
 
-enum { OPT_RAW = 256, OPT_VCPU, OPT_CR3, OPT_STEP };
+enum { OPT_RAW = 256, OPT_SOCKET_MODE, OPT_SOCKET_GROUP, OPT_VCPU, OPT_CR3, OPT_STEP };
 
 /* -1: the next one; else the exit status. */
 static int parse_option(struct options *o, int c)
@@ -177,6 +205,15 @@ static int parse_option(struct options *o, int c)
 	case 'f':
 		ret = parse_number("--fd", optarg, 65535, &value);
 		o->connect.fd = value;
+		break;
+	case OPT_SOCKET_MODE:
+		ret = parse_mode(&o->connect, optarg);
+		break;
+	case OPT_SOCKET_GROUP:
+		ret = parse_group(&o->connect, optarg);
+		break;
+	case 'g':
+		o->connect.guest = optarg;
 		break;
 	case OPT_RAW:
 		o->connect.raw = true;
@@ -249,6 +286,8 @@ static int parse_arguments(struct options *o, int argc, char **argv)
 		return usage_error("--listen or --fd, not both");
 	if (o->connect.listen && o->connect.raw)
 		return usage_error("--raw is for --fd: who connects to a socket shakes hands");
+	if (o->connect.guest && o->connect.raw)
+		return usage_error("--guest is told in the handshake, which --raw leaves out");
 	return -1;
 }
 
@@ -257,6 +296,9 @@ static int parse(struct options *o, int argc, char **argv)
 	static const struct option options[] = {
 		{"listen", required_argument, NULL, 'l'},
 		{"fd", required_argument, NULL, 'f'},
+		{"socket-mode", required_argument, NULL, OPT_SOCKET_MODE},
+		{"socket-group", required_argument, NULL, OPT_SOCKET_GROUP},
+		{"guest", required_argument, NULL, 'g'},
 		{"raw", no_argument, NULL, OPT_RAW},
 		{"secret", required_argument, NULL, 's'},
 		{"wait", required_argument, NULL, 'w'},
@@ -272,7 +314,7 @@ static int parse(struct options *o, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "l:f:s:w:jn:r:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:g:f:s:w:jn:r:hV", options, NULL)) != -1) {
 		int status = parse_option(o, c);
 
 		if (status >= 0)
@@ -283,21 +325,13 @@ static int parse(struct options *o, int argc, char **argv)
 
 /* --- signals --- */
 
-static void stop_signals(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
-
 /* They are read, not delivered, so that none can end us while there are breakpoints in the guest. */
 static int open_signals(void)
 {
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
-	stop_signals(&set);
+	ending_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -315,7 +349,7 @@ static int run(const struct options *o)
 		ret = trace_break(c, &o->brk);
 	} else {
 		/* Nothing to clean up. */
-		stop_signals(&set);
+		ending_signals(&set);
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
 		ret = strcmp(o->command, "regs") ? trace_vcpus(c, o->json)
 						 : trace_regs(c, o->brk.vcpu, o->json);
@@ -328,7 +362,7 @@ static int run(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.connect = {.fd = -1, .wait_s = 30}};
+	struct options o = {.connect = {.fd = -1, .wait_s = 30, .mode = 0600}};
 	int status;
 
 	parse_regs(&o.brk, "rax,rdi,rsi,rsp");

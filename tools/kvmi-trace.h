@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Exit statuses of the commands. */
 enum { TRACE_OK = 0, TRACE_FAILED = 1, TRACE_USAGE = 2 };
@@ -21,6 +22,8 @@ int trace_kvmi_error(const char *what, int ret);
 /**
  * struct connect_options - how to get at the VM
  * @listen: path of a unix socket to listen on, NULL: @fd is connected already
+ * @mode, @group: permissions of that socket; the group only if @has_group
+ * @guest: name or UUID of the guest wanted, NULL: any
  * @raw: no handshake, KVM has the other end
  * @secret: file whose contents the VMM wants to be known, NULL none
  * @wait_s: how long to wait for the VMM to connect, in seconds; 0 for ever
@@ -28,6 +31,10 @@ int trace_kvmi_error(const char *what, int ret);
  */
 struct connect_options {
 	const char *listen;
+	mode_t mode;
+	gid_t group;
+	bool has_group;
+	const char *guest;
 	int fd;
 	bool raw;
 	const char *secret;

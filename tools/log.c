@@ -3,16 +3,23 @@
 #include <bpf/libbpf.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "log.h"
+#include "text.h"
 
 static int verbosity;
 
 static void say(const char *prefix, const char *format, va_list args)
 {
-	fprintf(stderr, "kvmi-lat: %s", prefix);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0)
+		return;
+	/* Names of files and the like are in there. */
+	text_blank(text, "\t\n");
+	fprintf(stderr, "kvmi-lat: %s%s\n", prefix, text);
+	free(text);
 }
 
 void log_error(const char *format, ...)

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "observer.h"
 #include "offsets.h"
+#include "runfile_check.h"
 
 /* Uses types of kvmi_lat.h. */
 #include "kvmi_lat.skel.h"
@@ -116,6 +117,22 @@ void observer_rearm(struct observer *o)
 	o->skel->data_caught->caught = 0;
 }
 
+/* What could not be read back is not begun. */
+static int check_case(const struct observer *o, const char *name, char *why, size_t size)
+{
+	int err = check_case_name(name, why, size);
+
+	for (unsigned int i = 0; !err && i < o->run->nr_cases; i++) {
+		if (!strcmp(o->run->cases[i].name, name))
+			return 0;
+	}
+	if (!err && o->run->nr_cases >= RUN_MOST_CASES) {
+		snprintf(why, size, "a run has %d cases at most", RUN_MOST_CASES);
+		err = -E2BIG;
+	}
+	return err;
+}
+
 /*
  * The maps are read and cleared only while nothing is attached: so no update is lost, and what
  * happens between two cases belongs to none.
@@ -134,6 +151,9 @@ static int begin(struct observer *o, const char *name, char *why, size_t size)
 		snprintf(why, size, "begin needs a name");
 		return -EINVAL;
 	}
+	err = check_case(o, name, why, size);
+	if (err)
+		return err;
 	observer_detach(o);
 	err = maps_clear(&o->maps);
 	if (!err) {
@@ -185,12 +205,15 @@ static void stop_stats(struct observer *o)
  */
 static int begin_cost(struct observer *o, const char *name, char *why, size_t size)
 {
-	int err = 0;
+	int err;
 
 	if (o->open_case || o->cost_case || !o->attached || !*name) {
 		snprintf(why, size, "cost needs a name, attached programs, and no other case");
 		return -EINVAL;
 	}
+	err = check_case(o, name, why, size);
+	if (err)
+		return err;
 	observer_detach(o);
 	o->cost_case = run_case(o->run, name);
 	o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);

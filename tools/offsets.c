@@ -24,7 +24,7 @@ static int member_offset(const struct btf *btf, int structure, const char *name,
 	return -1;
 }
 
-static bool find_in(const struct btf *btf, struct vcpu_offsets *o)
+bool vcpu_offsets_in(const struct btf *btf, struct vcpu_offsets *o)
 {
 	int vcpu = btf__find_by_name_kind(btf, "kvm_vcpu", BTF_KIND_STRUCT);
 	int stat_type = 0, stat, exits;
@@ -32,7 +32,7 @@ static bool find_in(const struct btf *btf, struct vcpu_offsets *o)
 	if (vcpu <= 0)
 		return false;
 	o->kvm = member_offset(btf, vcpu, "kvm", NULL);
-	o->id = member_offset(btf, vcpu, "vcpu_id", NULL);
+	o->id = member_offset(btf, vcpu, "vcpu_idx", NULL);
 	stat = member_offset(btf, vcpu, "stat", &stat_type);
 	if (stat < 0 || !btf_is_struct(btf__type_by_id(btf, stat_type)))
 		return true;
@@ -51,9 +51,9 @@ struct vcpu_offsets vcpu_offsets_find(void)
 		log_debug("the kernel has no type information: vCPUs are known by their threads");
 		return o;
 	}
-	if (!find_in(vmlinux, &o)) {
+	if (!vcpu_offsets_in(vmlinux, &o)) {
 		kvm = btf__load_module_btf("kvm", vmlinux);
-		if (!kvm || libbpf_get_error(kvm) || !find_in(kvm, &o))
+		if (!kvm || libbpf_get_error(kvm) || !vcpu_offsets_in(kvm, &o))
 			log_debug("no type information of KVM: vCPUs are known by their threads");
 		if (kvm && !libbpf_get_error(kvm))
 			btf__free(kvm);

@@ -3,9 +3,13 @@
 #ifndef KVMI_LAT_OFFSETS_H
 #define KVMI_LAT_OFFSETS_H
 
+#include <stdbool.h>
+
+struct btf;
+
 struct vcpu_offsets {
 	int kvm;   /* kvm_vcpu.kvm; -1, like the others: not known */
-	int id;	   /* kvm_vcpu.vcpu_id */
+	int id;	   /* kvm_vcpu.vcpu_idx: in order of creation, as introspection counts them */
 	int exits; /* kvm_vcpu.stat.exits */
 };
 
@@ -14,5 +18,8 @@ struct vcpu_offsets {
  * none, as in 5.10 for a module, nothing is known.
  */
 struct vcpu_offsets vcpu_offsets_find(void);
+
+/* The same in this type information. False: it has no struct kvm_vcpu. */
+bool vcpu_offsets_in(const struct btf *btf, struct vcpu_offsets *o);
 
 #endif

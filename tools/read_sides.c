@@ -9,6 +9,7 @@
 #include "likeness.h"
 #include "log.h"
 #include "read_sides.h"
+#include "text.h"
 
 /* The last part of a directory's name, else the kernel's version. */
 static int name_side(struct side *side, const struct files *files)
@@ -25,7 +26,10 @@ static int name_side(struct side *side, const struct files *files)
 		length -= ++last - from;
 	free(side->name);
 	side->name = strndup(last ? last : from, length);
-	return side->name ? 0 : -ENOMEM;
+	if (!side->name)
+		return -ENOMEM;
+	text_blank(side->name, "");
+	return 0;
 }
 
 /* Sides of one name get a number: that of their place on the command line. */

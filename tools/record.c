@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,9 @@
 #include "observer.h"
 #include "runfile_check.h"
 #include "signals.h"
+#include "text.h"
+#include "watch.h"
+#include "whole_file.h"
 
 static const char record_help[] =
 	"Usage: kvmi-lat record [-o FILE] [-a|-p PID] [-t PID] [-v] [[--] COMMAND [ARG...]]\n"
@@ -52,8 +56,8 @@ static const char record_help[] =
 struct session {
 	struct observer observer;
 	struct run run;
-	char entries_dir[64];
-	char entries_path[80];
+	char *entries_dir;
+	char *entries_path;
 	pid_t child;
 	int signals; /* signalfd */
 	int control; /* our end of CTL */
@@ -61,6 +65,7 @@ struct session {
 	char line[256];
 	size_t line_length;
 	sigset_t old_mask;
+	void (*old_pipe)(int signal); /* what SIGPIPE did */
 };
 
 static void answer(struct session *s, const char *text)
@@ -85,6 +90,19 @@ static void serve_line(struct session *s)
 	}
 }
 
+static void end_line(struct session *s)
+{
+	bool fits = s->line_length < sizeof(s->line);
+
+	if (fits)
+		s->line[s->line_length] = '\0';
+	s->line_length = 0;
+	if (fits)
+		serve_line(s);
+	else
+		answer(s, "error the line is too long\n");
+}
+
 /* Takes what is there. False once the other side is closed. */
 static bool serve_control(struct session *s)
 {
@@ -94,11 +112,10 @@ static bool serve_control(struct session *s)
 	while ((n = read(s->control, buffer, sizeof(buffer))) > 0) {
 		for (ssize_t i = 0; i < n; i++) {
 			if (buffer[i] == '\n') {
-				s->line[s->line_length] = '\0';
-				s->line_length = 0;
-				serve_line(s);
-			} else if (s->line_length < sizeof(s->line) - 1) {
-				s->line[s->line_length++] = buffer[i];
+				end_line(s);
+			} else if (s->line_length < sizeof(s->line)) {
+				/* A NUL is a control character as any other, but would end the line. */
+				s->line[s->line_length++] = buffer[i] ? buffer[i] : '\1';
 			}
 		}
 	}
@@ -107,8 +124,10 @@ static bool serve_control(struct session *s)
 
 static void forward_signal(struct session *s, const struct signalfd_siginfo *info)
 {
+	bool can_be_typed = info->ssi_signo == SIGINT || info->ssi_signo == SIGQUIT;
+
 	/* What was typed at the terminal has reached the command already. */
-	if (info->ssi_code == SI_KERNEL)
+	if (info->ssi_code == SI_KERNEL && can_be_typed)
 		return;
 	kill(s->child, info->ssi_signo);
 }
@@ -147,7 +166,7 @@ static void run_child(struct session *s, char **argv, int control, int ack, int 
 	snprintf(value, sizeof(value), "fd:%d,%d", control, ack);
 	setenv("KVMI_LAT_CONTROL", value, 1);
 	setenv("KVMI_LAT_ENTRIES", s->entries_path, 1);
-	signal(SIGPIPE, SIG_DFL);
+	signal(SIGPIPE, s->old_pipe);
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 	execvp(argv[0], argv);
 	err = errno;
@@ -190,16 +209,67 @@ static int spawn(struct session *s, char **argv)
 	return err;
 }
 
+/* With what no run file may hold replaced, so that the rest of what was measured is kept. */
+static json_t *load_entries(const char *path, json_error_t *error)
+{
+	char why[sizeof(error->text)], *text;
+	bool replaced = false;
+	size_t length;
+	json_t *root;
+
+	text = run_slurp(path, &length, why, sizeof(why));
+	if (!text) {
+		snprintf(error->text, sizeof(error->text), "%s", why);
+		return NULL;
+	}
+	for (char *nul; (nul = memchr(text, '\0', length)); replaced = true)
+		*nul = '?';
+	replaced |= text_blank(text, "\t\n\r");
+	root = json_loadb(text, length, 0, error);
+	replaced |= text_blank_json(root);
+	if (replaced)
+		log_note(
+			"in the entries the command left, control characters and bytes that are not "
+			"UTF-8 are replaced by question marks");
+	free(text);
+	return root;
+}
+
+/* What could not be read back is not written; the others are. */
+static int keep_entries(struct session *s, json_t *entries)
+{
+	char why[200];
+	json_t *entry;
+	int err = 0;
+	size_t i;
+
+	if (!check_entries(entries, why, sizeof(why)))
+		return json_array_extend(s->run.entries, entries) ? -ENOMEM : 0;
+	json_array_foreach(entries, i, entry) {
+		size_t last = json_array_size(s->run.entries);
+
+		json_array_append(s->run.entries, entry);
+		if (!check_entries(s->run.entries, why, sizeof(why)))
+			continue;
+		json_array_remove(s->run.entries, last);
+		log_error("an entry that the command left is not kept: %s", why);
+		err = -EINVAL;
+	}
+	return err;
+}
+
 /* The entries the command left, if it left any. */
 static int take_entries(struct session *s)
 {
 	json_t *root, *entries;
 	json_error_t error;
-	char why[200];
+	struct stat st;
+	int err;
 
-	if (access(s->entries_path, F_OK))
+	/* A command that was ended may have got no further than to make the file. */
+	if (stat(s->entries_path, &st) || !st.st_size)
 		return 0;
-	root = json_load_file(s->entries_path, 0, &error);
+	root = load_entries(s->entries_path, &error);
 	entries = json_object_get(root, "entries");
 	if (!json_is_array(entries)) {
 		log_error(
@@ -208,71 +278,63 @@ static int take_entries(struct session *s)
 		json_decref(root);
 		return -EINVAL;
 	}
-	/* What could not be read back is not written. */
-	if (check_entries(entries, why, sizeof(why)) || check_strings(entries, why, sizeof(why))) {
-		log_error("of the entries the command left none is kept: %s", why);
-		json_decref(root);
-		return -EINVAL;
-	}
-	json_decref(s->run.entries);
-	s->run.entries = json_incref(entries);
+	err = keep_entries(s, entries);
 	json_decref(root);
-	return 0;
+	return err;
+}
+
+static int make_entries_dir(struct session *s)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *dir;
+
+	if (!tmp || !*tmp)
+		tmp = "/tmp";
+	if (asprintf(&dir, "%s/kvmi-lat.XXXXXX", tmp) < 0)
+		return -ENOMEM;
+	if (!mkdtemp(dir)) {
+		log_error("cannot make a directory in %s (TMPDIR): %s", tmp, strerror(errno));
+		free(dir);
+		return -EIO;
+	}
+	s->entries_dir = dir;
+	return asprintf(&s->entries_path, "%s/entries", dir) < 0 ? -ENOMEM : 0;
 }
 
 static int describe(struct session *s, char **argv)
 {
-	const char *tmp = getenv("TMPDIR");
 	json_t *fingerprint;
 
 	for (char **arg = argv; *arg; arg++) {
 		/* Arguments need not be UTF-8, JSON strings must be. */
-		json_t *word = json_string(*arg);
-
-		json_array_append_new(s->run.command, word ? word : json_string("?"));
+		json_array_append_new(s->run.command, text_json(*arg));
 	}
 	fingerprint = fingerprint_collect();
 	if (!fingerprint)
 		return -ENOMEM;
 	json_decref(s->run.fingerprint);
 	s->run.fingerprint = fingerprint;
-	if (!tmp || strlen(tmp) > 40)
-		tmp = "/tmp";
-	snprintf(s->entries_dir, sizeof(s->entries_dir), "%s/kvmi-lat.XXXXXX", tmp);
-	if (!mkdtemp(s->entries_dir)) {
-		log_error("cannot make a directory in %s: %s", tmp, strerror(errno));
-		s->entries_dir[0] = '\0';
-		return -EIO;
-	}
-	snprintf(s->entries_path, sizeof(s->entries_path), "%s/entries", s->entries_dir);
-	return 0;
+	return make_entries_dir(s);
 }
 
 static int catch_signals(struct session *s)
 {
-	static const int caught[] = {SIGCHLD, SIGINT, SIGTERM};
+	static const int others[] = {SIGCHLD};
 
-	signal(SIGPIPE, SIG_IGN);
-	s->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &s->old_mask);
+	s->old_pipe = signal(SIGPIPE, SIG_IGN);
+	/* Were it ignored, there would be no status to wait for. */
+	signal(SIGCHLD, SIG_DFL);
+	s->signals = signals_open(others, sizeof(others) / sizeof(others[0]), &s->old_mask);
 	return s->signals < 0 ? s->signals : 0;
 }
 
 /* Better before the measurement than after it. */
 static int check_output(const char *path)
 {
-	char *dir = strdup(path), *slash;
-	int err = 0;
+	int err = whole_file_check(path);
 
-	if (!dir)
-		return -ENOMEM;
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	if (access(slash ? dir : ".", W_OK)) {
-		err = -errno;
+	if (err)
 		log_error("cannot write %s: %s", path, strerror(-err));
-	}
-	free(dir);
 	return err;
 }
 
@@ -306,7 +368,7 @@ static int record(struct session *s, const char *output, const struct observer_o
 {
 	int err, status, result;
 
-	if (run_init(&s->run) || check_output(output))
+	if (run_init(&s->run) || check_output(output) || watch_check(watch))
 		return 2;
 	/* From here on: one that comes before there is a command to pass it to has to wait. */
 	err = catch_signals(s);
@@ -330,6 +392,7 @@ static int record(struct session *s, const char *output, const struct observer_o
 	}
 	if (observer_finish(&s->observer))
 		result = 2;
+	watch_report_unseen(watch, &s->run);
 	if (take_entries(s))
 		result = 2;
 	err = run_write(&s->run, output);
@@ -393,10 +456,12 @@ int cmd_record(int argc, char **argv)
 	}
 	result = record(&s, output, &watch, argv + optind);
 	observer_close(&s.observer);
-	if (s.entries_dir[0]) {
+	if (s.entries_path)
 		unlink(s.entries_path);
+	if (s.entries_dir)
 		rmdir(s.entries_dir);
-	}
+	free(s.entries_path);
+	free(s.entries_dir);
 	run_free(&s.run);
 	return result;
 }

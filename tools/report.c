@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "commands.h"
 #include "log.h"
 #include "pinned.h"
 #include "report.h"
+#include "text.h"
 
 static const char report_help[] =
 	"Usage: kvmi-lat report [OPTION...] FILE...\n"
@@ -16,6 +18,7 @@ static const char report_help[] =
 	"Shows run files, or what pinned programs have collected since they were loaded.\n"
 	"\n" FILTER_HELP
 	"      --hist         histograms: the values in rows, with how many and a bar\n"
+	"  -w, --wide         all columns: p90, p99.9 and max of the guest's clock, too\n"
 	"      --json         JSON instead of a table; an array if there are several files\n"
 	"      --pinned DIR   read the maps pinned in DIR instead of a file\n"
 	"  -v, --verbose      more messages\n"
@@ -36,16 +39,20 @@ static bool nothing_to_show(const struct run *run, const struct report_options *
 }
 
 /* Shows one run, or appends it to list. */
-static int show(const struct run *run, const char *title, const struct report_options *options,
+static int show(const struct run *run, const char *path, const struct report_options *options,
 		json_t *list)
 {
+	char *title = text_copy(path);
 	json_t *object;
 	int err;
 
+	if (!title)
+		return -ENOMEM;
 	if (nothing_to_show(run, options)) {
 		log_error("%s: it has no such histogram; 'kvmi-lat report' without options shows "
 			  "which it has",
 			  title);
+		free(title);
 		return -ENOENT;
 	}
 	if (options->json) {
@@ -56,6 +63,7 @@ static int show(const struct run *run, const char *title, const struct report_op
 	}
 	if (err == -ENOENT)
 		log_error("%s: it has no case %s", title, options->filter.only_case);
+	free(title);
 	return err;
 }
 
@@ -89,23 +97,32 @@ static int show_pinned(const char *dir, const struct report_options *options, js
 int cmd_report(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"case", required_argument, NULL, 'c'},	  {"event", required_argument, NULL, 'e'},
-		{"action", required_argument, NULL, 'a'}, {"stage", required_argument, NULL, 's'},
-		{"hist", no_argument, NULL, 'H'},	  {"json", no_argument, NULL, 'j'},
-		{"pinned", required_argument, NULL, 'P'}, {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},	  {},
+		{"case", required_argument, NULL, 'c'},
+		{"event", required_argument, NULL, 'e'},
+		{"action", required_argument, NULL, 'a'},
+		{"stage", required_argument, NULL, 's'},
+		{"hist", no_argument, NULL, 'H'},
+		{"json", no_argument, NULL, 'j'},
+		{"pinned", required_argument, NULL, 'P'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"wide", no_argument, NULL, 'w'},
+		{"help", no_argument, NULL, 'h'},
+		{},
 	};
 	struct report_options how = {};
 	const char *pinned = NULL;
 	json_t *list = json_array();
 	int option, err = 0;
 
-	while ((option = getopt_long(argc, argv, "vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "wvh", options, NULL)) != -1) {
 		if (filter_option(&how.filter, option, optarg))
 			continue;
 		switch (option) {
 		case 'H':
 			how.hist = true;
+			break;
+		case 'w':
+			how.wide = true;
 			break;
 		case 'j':
 			how.json = true;

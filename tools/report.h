@@ -9,6 +9,7 @@
 struct report_options {
 	bool json;
 	bool hist; /* text: histograms instead of tables */
+	bool wide; /* text: all columns, though they need more than 100 characters */
 	struct filter filter;
 };
 

@@ -8,8 +8,11 @@
 
 #include "names.h"
 #include "report.h"
-#include "runfile_check.h"
 #include "summary.h"
+#include "text.h"
+
+/* A report is no wider, unless that is asked for. */
+#define COLUMNS 100
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -24,7 +27,7 @@ static void print_word(const char *word)
 	char *copy = word ? strdup(word) : NULL;
 
 	if (copy)
-		blank_controls(copy);
+		text_blank(copy, "");
 	printf(" %s", copy ? copy : "?");
 	free(copy);
 }
@@ -38,7 +41,7 @@ static void print_command(const json_t *command)
 	json_array_foreach(command, i, word) {
 		const char *text = json_string_value(word) ? json_string_value(word) : "?";
 
-		if (i && column + 1 + strlen(text) > 100)
+		if (i && column + 1 + strlen(text) > COLUMNS)
 			column = printf("\n          ") - 1;
 		print_word(text);
 		column += 1 + strlen(text);
@@ -73,12 +76,17 @@ static void print_header(const struct run *run, const char *title)
 }
 
 /* One digit after the point while that says something. */
-static void print_value(double value)
+static void print_number(int width, double value)
 {
 	if (isnan(value))
-		printf(" %10s", "-");
+		printf(" %*s", width, "-");
 	else
-		printf(" %10.*f", fabs(value) < 1e6 ? 1 : 0, value);
+		printf(" %*.*f", width, fabs(value) < 1e6 ? 1 : 0, value);
+}
+
+static void print_value(double value)
+{
+	print_number(10, value);
 }
 
 static void print_interval(const struct interval *i)
@@ -88,49 +96,76 @@ static void print_interval(const struct interval *i)
 	if (isfinite(i->low))
 		snprintf(text, sizeof(text), "%.*f-%.*f", fabs(i->high) < 1e6 ? 1 : 0, i->low,
 			 fabs(i->high) < 1e6 ? 1 : 0, i->high);
-	printf(" %19s", text);
+	printf(" %17s", text);
 }
 
-static void print_guest(const char *name, const char *observer, const struct guest_figures *g)
+/* With these widths a line has 97 columns; --wide adds to that. */
+static void print_guest_header(const char *unit, bool wide)
+{
+	printf("\nGuest's own clock, hit to hit, %s (medians over repetitions%s)\n"
+	       "%-20s %-8s %4s %8s %8s %17s %9s %8s %8s",
+	       unit, wide ? "" : "; --wide: p90, p99.9, max", "case", "observer", "reps", "n",
+	       "mean", "95 % interval", "less loop", "p50", "p99");
+	if (wide)
+		printf(" %8s %8s %8s", "p90", "p99.9", "max");
+	putchar('\n');
+}
+
+static void print_guest(const char *name, const char *observer, const struct guest_figures *g,
+			bool wide)
 {
 	if (!g->repetitions)
 		return;
 	printf("%-20s %-8s %4u %8llu", name, observer, g->repetitions, (unsigned long long)g->f.n);
-	print_value(g->f.mean);
+	print_number(8, g->f.mean);
 	print_interval(&g->interval);
-	print_value(g->net);
-	print_value(g->f.p50);
-	print_value(g->f.p90);
-	print_value(g->f.p99);
-	print_value(g->f.p999);
-	print_value(g->f.max);
+	print_number(9, g->net);
+	print_number(8, g->f.p50);
+	print_number(8, g->f.p99);
+	if (wide) {
+		print_number(8, g->f.p90);
+		print_number(8, g->f.p999);
+		print_number(8, g->f.max);
+	}
 	putchar('\n');
 }
 
+static void print_skipped(const struct case_summary *c)
+{
+	char *reason = strdup(c->skipped), *word, *save = NULL;
+	int column = printf("%-20s skipped:", c->name);
+
+	for (word = reason ? strtok_r(reason, " ", &save) : NULL; word;
+	     word = strtok_r(NULL, " ", &save)) {
+		if (column + 1 + strlen(word) > COLUMNS)
+			column = printf("\n%29s", "") - 1;
+		column += printf(" %s", word);
+	}
+	putchar('\n');
+	free(reason);
+}
+
 static void print_guests(const struct case_summary *cases, unsigned int nr,
-			 const struct filter *filter, const char *unit)
+			 const struct report_options *options, const char *unit)
 {
 	bool any = false;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		const struct case_summary *c = &cases[i];
 
-		if (!filter_has_case(filter, c->name))
+		if (!filter_has_case(&options->filter, c->name))
 			continue;
 		if (!c->skipped && !c->none.repetitions && !c->detached.repetitions &&
 		    !c->attached.repetitions)
 			continue;
 		if (!any)
-			printf("\nGuest's own clock, hit to hit, %s (medians over repetitions)\n"
-			       "%-20s %-8s %4s %8s %10s %19s %10s %10s %10s %10s %10s %10s\n",
-			       unit, "case", "observer", "reps", "n", "mean", "95 % interval",
-			       "less loop", "p50", "p90", "p99", "p99.9", "max");
+			print_guest_header(unit, options->wide);
 		any = true;
 		if (c->skipped)
-			printf("%-20s skipped: %s\n", c->name, c->skipped);
-		print_guest(c->name, "none", &c->none);
-		print_guest(c->name, "detached", &c->detached);
-		print_guest(c->name, "attached", &c->attached);
+			print_skipped(c);
+		print_guest(c->name, "none", &c->none, options->wide);
+		print_guest(c->name, "detached", &c->detached, options->wide);
+		print_guest(c->name, "attached", &c->attached, options->wide);
 		if (c->has_cost)
 			printf("%-20s the observer costs %+.1f (%+.2f %%)\n", "", c->cost,
 			       100 * c->cost_share);
@@ -274,7 +309,7 @@ static void print_costs(const struct case_summary *c, const char *unit)
 
 	if (!c->costs->nr)
 		return;
-	printf("\n%s%sthe programs' own time, of another pass, with the kernel's clock around each, %s\n"
+	printf("\n%s%sthe programs' own time, in a pass of its own, %s\n"
 	       "  %-18s %-20s %9s %10s\n",
 	       c->name, *c->name ? ": " : "", unit, "program", "tracepoint", "runs", "mean");
 	for (unsigned int i = 0; i < c->costs->nr; i++) {
@@ -378,7 +413,7 @@ int report_text(const struct run *run, const char *title, const struct report_op
 		return -ENOMEM;
 	print_header(run, title);
 	if (whole)
-		print_guests(cases, nr, &options->filter, unit);
+		print_guests(cases, nr, options, unit);
 	for (unsigned int i = 0; i < nr; i++) {
 		if (!filter_has_case(&options->filter, cases[i].name))
 			continue;

@@ -9,6 +9,7 @@
 #include "names.h"
 #include "runfile.h"
 #include "runfile_check.h"
+#include "text.h"
 #include "whole_file.h"
 
 int run_init(struct run *run)
@@ -114,7 +115,7 @@ static json_t *run_json(const struct run *run)
 		vcpus_to_json(&c->vcpus, c->name, vcpus);
 		hook_costs_to_json(&c->costs, c->name, costs);
 	}
-	json_object_set_new(counters, "recursion_misses",
+	json_object_set_new(counters, RUN_MISSES_KEY,
 			    run->recursion_misses < 0 ? json_null()
 						      : json_integer(run->recursion_misses));
 	return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o,s:o,s:o,s:o,s:{s:s,s:i,s:i,s:i}}", "schema",
@@ -270,7 +271,7 @@ static int read_counters(struct reader *r, struct run *run, const json_t *counte
 	json_object_foreach((json_t *)counters, name, value) {
 		struct run_case *c;
 
-		if (!strcmp(name, "recursion_misses") && !json_is_object(value)) {
+		if (!strcmp(name, RUN_MISSES_KEY) && !json_is_object(value)) {
 			if (json_is_integer(value) && json_integer_value(value) >= 0)
 				run->recursion_misses = json_integer_value(value);
 			else if (!json_is_null(value))
@@ -367,6 +368,7 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 	if (check_strings(run->fingerprint, r->why, r->size) ||
 	    check_strings(run->entries, r->why, r->size) ||
 	    check_strings(stages, r->why, r->size) ||
+	    check_strings(json_object_get(root, "vcpus"), r->why, r->size) ||
 	    check_strings(json_object_get(root, "hooks"), r->why, r->size) ||
 	    check_strings(json_object_get(root, "counters"), r->why, r->size) ||
 	    check_entries(run->entries, r->why, r->size))
@@ -413,11 +415,10 @@ int run_parse(struct run *run, const char *text, size_t length, char *why, size_
 		err = wrong(&r, "not a run file: line %d: %s", error.line, error.text);
 	json_decref(root);
 	/* Pieces of the file may be in there. */
-	blank_controls(why);
+	text_blank(why, "");
 	return err;
 }
 
-/* All that is in the file, which may be a pipe: NULL with the reason in why. */
 static char *slurp(struct reader *r, const char *path, size_t *length, int *err)
 {
 	FILE *file = fopen(path, "r");
@@ -439,8 +440,9 @@ static char *slurp(struct reader *r, const char *path, size_t *length, int *err)
 		}
 		text = more;
 		errno = 0;
-		*length += fread(text + *length, 1, room - *length, file);
-	} while (*length == room && *length <= RUN_MOST_BYTES);
+		/* There is room for a NUL. */
+		*length += fread(text + *length, 1, room - 1 - *length, file);
+	} while (*length == room - 1 && *length <= RUN_MOST_BYTES);
 	if (ferror(file)) {
 		*err = errno ? -errno : -EIO;
 		wrong(r, "%s", strerror(-*err));
@@ -448,12 +450,22 @@ static char *slurp(struct reader *r, const char *path, size_t *length, int *err)
 		*err = wrong(r, "not a run file: it has more than %d MiB", RUN_MOST_BYTES >> 20);
 	} else {
 		fclose(file);
+		text[*length] = '\0';
 		return text;
 	}
 fail:
 	fclose(file);
 	free(text);
 	return NULL;
+}
+
+char *run_slurp(const char *path, size_t *length, char *why, size_t size)
+{
+	struct reader r = {why, size};
+	int err;
+
+	snprintf(why, size, "out of memory");
+	return slurp(&r, path, length, &err);
 }
 
 int run_read(struct run *run, const char *path, char *why, size_t size)

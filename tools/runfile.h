@@ -41,6 +41,12 @@ const char *run_unit(const struct run *run);
 /* Writes it beside the file and renames it there: the file is whole or not there at all. */
 int run_write(const struct run *run, const char *path);
 
+/*
+ * All that is in a file, which may be a pipe, of a run file's size at most, with a NUL behind it: NULL with
+ * the reason in why. The caller frees it.
+ */
+char *run_slurp(const char *path, size_t *length, char *why, size_t size);
+
 /* 0, or a negative errno with the reason in why, without the file's name. */
 int run_read(struct run *run, const char *path, char *why, size_t size);
 int run_parse(struct run *run, const char *text, size_t length, char *why, size_t size);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runfile_check.h"
+#include "text.h"
 
 __attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t size, const char *format,
 						       ...)
@@ -19,27 +20,15 @@ __attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t size, c
 	return -EINVAL;
 }
 
-/* C0, DEL, and C1 as UTF-8 has them. */
-static bool is_control(const char *text)
+int check_case_name(const char *name, char *why, size_t size)
 {
-	const unsigned char *c = (const unsigned char *)text;
-
-	return *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
-}
-
-static bool has_control(const char *text)
-{
-	while (*text && !is_control(text))
-		text++;
-	return *text;
-}
-
-void blank_controls(char *text)
-{
-	for (; *text; text++) {
-		if (is_control(text))
-			*text = '?';
-	}
+	if (!text_is_plain(name))
+		return wrong(why, size,
+			     "a name of a case has to be UTF-8 without control characters");
+	/* The run file's counters have this key besides the cases. */
+	if (!strcmp(name, RUN_MISSES_KEY))
+		return wrong(why, size, "no case can have the name " RUN_MISSES_KEY);
+	return 0;
 }
 
 int check_strings(const json_t *value, char *why, size_t size)
@@ -48,11 +37,11 @@ int check_strings(const json_t *value, char *why, size_t size)
 	json_t *element;
 	size_t i;
 
-	if (json_is_string(value) && has_control(json_string_value(value)))
+	if (json_is_string(value) && !text_is_plain(json_string_value(value)))
 		return wrong(why, size, "a text in it has control characters");
 	/* A cast, because jansson's iterator wants to be able to change what it walks over. */
 	json_object_foreach((json_t *)value, key, element) {
-		if (has_control(key))
+		if (!text_is_plain(key))
 			return wrong(why, size, "a key in it has control characters");
 		if (check_strings(element, why, size))
 			return -EINVAL;

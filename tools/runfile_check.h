@@ -14,16 +14,19 @@
 /* Beyond, not every reader of JSON would see the same number. */
 #define RUN_MOST (1LL << 53)
 
+/* The key in a run file's counters that is no case. */
+#define RUN_MISSES_KEY "recursion_misses"
+
 /* Each of these: 0, or -EINVAL with the reason in why. */
 
 /* An array of what a command measured by itself. */
 int check_entries(const json_t *entries, char *why, size_t size);
 
+/* Can a case have this name, which somebody asks for? */
+int check_case_name(const char *name, char *why, size_t size);
+
 /* No control characters in any string, which would get at the terminal. */
 int check_strings(const json_t *value, char *why, size_t size);
-
-/* Makes the control characters of a text that is going to be printed question marks. */
-void blank_controls(char *text);
 
 /* That sum, count, min, max and buckets can be those of the same values. */
 int check_hist(const struct hist *h, char *why, size_t size);

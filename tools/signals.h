@@ -7,9 +7,10 @@
 #include <stddef.h>
 
 /*
- * Blocks these signals, and gives a file descriptor (struct signalfd_siginfo) that has those that come.
- * What was blocked before goes to *old, for children. A negative errno, after having said so.
+ * Blocks all signals that would end the process (ending_signals()) and nr others, but for those that are
+ * ignored. Gives a file descriptor (struct signalfd_siginfo) to read them from. What was blocked before
+ * goes to *old, for children. A negative errno, after a message.
  */
-int signals_open(const int *list, size_t nr, sigset_t *old);
+int signals_open(const int *others, size_t nr, sigset_t *old);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pid_namespace.h"
 #include "task_name.h"
 
 void task_name_copy(char to[TASK_NAME_SIZE], const char from[TASK_NAME_SIZE])
@@ -21,7 +22,7 @@ void task_name_of(char to[TASK_NAME_SIZE], pid_t pid)
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
+	f = pid_namespace_is_initial() ? fopen(path, "re") : NULL;
 	if (f && fgets(name, sizeof(name), f))
 		name[strcspn(name, "\n")] = '\0';
 	if (f)

@@ -22,6 +22,7 @@
 #include "observer.h"
 #include "signals.h"
 #include "slow.h"
+#include "watch.h"
 
 static const char threshold_help[] =
 	"Usage: kvmi-lat threshold --over TIME [OPTION...] [-- ACTION [ARG...]]\n"
@@ -206,12 +207,14 @@ static int loop(struct threshold *t)
 
 static int wait_for_slow(struct threshold *t)
 {
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
 	int err;
 
 	if (run_init(&t->run))
 		return -ENOMEM;
-	t->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &t->old_mask);
+	err = watch_check(&t->watch);
+	if (err)
+		return err;
+	t->signals = signals_open(NULL, 0, &t->old_mask);
 	if (t->signals < 0)
 		return t->signals;
 	err = observer_open(&t->observer, &t->run, &t->watch);

@@ -23,6 +23,7 @@
 #include "observer.h"
 #include "signals.h"
 #include "top.h"
+#include "watch.h"
 
 static const char top_help[] =
 	"Usage: kvmi-lat top [OPTION...]\n"
@@ -55,47 +56,90 @@ struct top {
 	struct run run;
 	struct top_view view;
 	struct termios before;
-	bool screen, json;
+	bool screen; /* the output is a terminal */
+	bool shown;  /* tables are shown: not in the background */
+	bool has_before;
+	bool json;
 	long count; /* tables left, -1: no end */
 	int signals, timer;
 };
 
 /* --- the terminal --- */
 
+/* In the background the terminal is somebody else's: to set its modes would stop the process. */
+static bool in_foreground(void)
+{
+	pid_t group = tcgetpgrp(STDOUT_FILENO);
+
+	return group < 0 || group == getpgrp();
+}
+
+/* Takes the terminal, if it is one and is ours. Also after a SIGSTOP, which leaves no chance to give it back. */
 static void begin_screen(struct top *t)
 {
 	struct termios raw;
 
-	t->screen = !t->json && isatty(STDOUT_FILENO);
-	t->view.keys = t->screen && isatty(STDIN_FILENO);
+	t->shown = !t->screen || in_foreground();
+	if (!t->screen || !t->shown)
+		return;
 	if (t->view.keys) {
-		tcgetattr(STDIN_FILENO, &t->before);
+		/* Only once: later it may be as we have left it. */
+		if (!t->has_before)
+			tcgetattr(STDIN_FILENO, &t->before);
+		t->has_before = true;
 		raw = t->before;
 		raw.c_lflag &= ~(ICANON | ECHO);
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
 	/* The alternate screen, without a cursor: what was there before comes back at the end. */
-	if (t->screen)
-		fputs("\033[?1049h\033[?25l", stdout);
+	fputs("\033[?1049h\033[?25l", stdout);
 }
 
 static void end_screen(struct top *t)
 {
-	if (t->screen) {
-		fputs("\033[?25h\033[?1049l", stdout);
-		fflush(stdout);
-	}
+	if (!t->screen || !t->shown || !in_foreground())
+		return;
+	fputs("\033[?25h\033[?1049l", stdout);
+	fflush(stdout);
 	if (t->view.keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &t->before);
+	t->shown = false;
+}
+
+static void find_terminal(struct top *t)
+{
+	t->screen = !t->json && isatty(STDOUT_FILENO);
+	t->view.keys = t->screen && isatty(STDIN_FILENO);
+	/* Elsewhere it is the end; a terminal has to be restored first. */
+	if (t->screen)
+		signal(SIGPIPE, SIG_IGN);
 }
 
 static void measure_screen(struct top *t)
 {
 	struct winsize size;
 
-	t->view.rows = 0;
-	if (t->screen && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		t->view.rows = size.ws_row > 1 ? size.ws_row - 1 : 0;
+	t->view.rows = t->view.columns = 0;
+	if (!t->screen || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return;
+	t->view.rows = size.ws_row > 1 ? size.ws_row - 1 : 0;
+	t->view.columns = size.ws_col;
+}
+
+/* Ctrl-Z: the terminal is restored, then the process stops as if it had not caught the signal. */
+static void stop(struct top *t)
+{
+	sigset_t stop, pending;
+
+	end_screen(t);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &stop, NULL);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	/* It has not stopped: nobody would let it go on (an orphaned process group). */
+	if (!sigpending(&pending) && !sigismember(&pending, SIGCONT))
+		begin_screen(t);
 }
 
 /* --- one table --- */
@@ -151,6 +195,29 @@ static int next(struct top *t, struct snapshot *before)
 /* --- the loop --- */
 
 /* False: it is over. *now: the table is wanted before its time. */
+static bool handle_signal(struct top *t, bool *now)
+{
+	struct signalfd_siginfo info;
+
+	if (read(t->signals, &info, sizeof(info)) != sizeof(info))
+		return true;
+	switch (info.ssi_signo) {
+	case SIGWINCH:
+		*now = true;
+		return true;
+	case SIGTSTP:
+		stop(t);
+		return true;
+	case SIGCONT:
+		begin_screen(t);
+		*now = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* False: it is over. *now: the table is wanted before its time. */
 static bool press(struct top *t, bool *now)
 {
 	char key;
@@ -172,9 +239,8 @@ static int loop(struct top *t, uint64_t interval)
 	struct pollfd fds[3] = {
 		{.fd = t->signals, .events = POLLIN},
 		{.fd = t->timer, .events = POLLIN},
-		{.fd = t->view.keys ? STDIN_FILENO : -1, .events = POLLIN},
+		{.events = POLLIN},
 	};
-	struct signalfd_siginfo info;
 	struct snapshot before;
 	uint64_t ticks;
 	int err;
@@ -184,18 +250,19 @@ static int loop(struct top *t, uint64_t interval)
 	while (!err && t->count) {
 		bool now = false;
 
+		fds[2].fd = t->view.keys && t->shown ? STDIN_FILENO : -1;
 		if (poll(fds, 3, -1) < 0)
 			continue;
-		if (fds[0].revents && read(t->signals, &info, sizeof(info)) == sizeof(info)) {
-			if (info.ssi_signo != SIGWINCH)
-				break;
-			now = true;
-		}
+		if (fds[0].revents && !handle_signal(t, &now))
+			break;
 		if (fds[2].revents && !press(t, &now))
 			break;
 		if (fds[1].revents && read(t->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
 			now = true;
-		if (!now)
+		/* The shell's fg says nothing to a process that runs. */
+		if (now && !t->shown)
+			begin_screen(t);
+		if (!now || !t->shown)
 			continue;
 		err = next(t, &before);
 		if (t->count > 0)
@@ -207,10 +274,10 @@ static int loop(struct top *t, uint64_t interval)
 
 static int prepare(struct top *t)
 {
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+	static const int others[] = {SIGWINCH, SIGTSTP, SIGCONT};
 	sigset_t old;
 
-	t->signals = signals_open(caught, sizeof(caught) / sizeof(caught[0]), &old);
+	t->signals = signals_open(others, sizeof(others) / sizeof(others[0]), &old);
 	if (t->signals < 0)
 		return t->signals;
 	t->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -227,7 +294,9 @@ static int top(struct top *t, uint64_t interval, const struct observer_options *
 
 	if (run_init(&t->run) || uname(&kernel))
 		return -ENOMEM;
-	err = prepare(t);
+	err = watch_check(watch);
+	if (!err)
+		err = prepare(t);
 	if (!err)
 		err = observer_open(&t->observer, &t->run, watch);
 	if (err)
@@ -240,6 +309,7 @@ static int top(struct top *t, uint64_t interval, const struct observer_options *
 	t->view.kernel = kernel.release;
 	t->view.unit = run_unit(&t->run);
 	t->view.has_events = t->observer.has_events;
+	find_terminal(t);
 	begin_screen(t);
 	err = loop(t, interval);
 	end_screen(t);

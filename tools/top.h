@@ -26,7 +26,7 @@ struct top_view {
 	enum top_sort sort;
 	const char *stage; /* only this one; NULL: all */
 	long vm, vcpu;	   /* only these; -1: all */
-	int rows;	   /* of the screen, 0: no end */
+	int rows, columns; /* of the screen, 0: no end */
 	bool keys;	   /* there is somebody to press them */
 };
 

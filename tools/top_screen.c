@@ -20,21 +20,27 @@ const char *const top_sort_names[NR_TOP_SORTS] = {
 	[TOP_PID] = "pid",
 };
 
-/* Counts lines: the screen has only so many. */
+/* Counts lines and cuts them: the screen has only so many, and a longer one would take two of them. */
 struct screen {
-	int rows; /* left; below 0: there is no end */
+	int rows;    /* left; below 0: there is no end */
+	int columns; /* 0: there is no end */
 };
 
 static bool line(struct screen *s, const char *format, ...)
 {
+	char text[512];
 	va_list args;
 
 	if (!s->rows)
 		return false;
 	s->rows--;
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	text[strcspn(text, "\n")] = '\0';
+	if (s->columns && (size_t)s->columns < sizeof(text))
+		text[s->columns] = '\0';
+	puts(text);
 	return true;
 }
 
@@ -268,7 +274,7 @@ static void header(struct screen *s, const struct top_view *view, const struct s
 
 void top_text(const struct top_view *view, struct snapshot *interval, const struct measurement *all)
 {
-	struct screen s = {.rows = view->rows ? view->rows : -1};
+	struct screen s = {.rows = view->rows ? view->rows : -1, .columns = view->columns};
 
 	sort_vcpus(view, &interval->vcpus);
 	header(&s, view, interval, all);

@@ -6,6 +6,7 @@
 #include "kcov.h"
 #include "tool.h"
 #include "vmm_side.h"
+#include "number.h"
 
 #include "../lab/lab.h"
 #include "../lab/stress_memory.h"
@@ -336,10 +337,9 @@ static const struct option long_options[] = {
 
 static unsigned long long number(const char *text, unsigned long long max)
 {
-	char *end;
-	unsigned long long n = strtoull(text, &end, 10);
+	uint64_t n;
 
-	if (*text < '0' || *text > '9' || *end || n > max) {
+	if (!number_parse(text, max, &n)) {
 		fprintf(stderr, "fuzz_kvmi: '%s' is not a number up to %llu\n", text, max);
 		exit(2);
 	}

@@ -4,7 +4,7 @@
 FUZZ_SECONDS ?= 600
 
 FUZZ_RUN_SOURCES := $(addprefix tests/fuzz/, fuzz_run.c mutate.c)
-FUZZ_RUN_SOURCES += $(addprefix tools/, runfile.c runfile_check.c summary.c vcpus.c hook_cost.c hooks.c log.c \
+FUZZ_RUN_SOURCES += $(addprefix tools/, runfile.c runfile_check.c text.c lib/ending_signals.c lib/plain_text.c summary.c vcpus.c hook_cost.c hooks.c log.c \
 	report_text.c report_json.c comparison.c side.c likeness.c rank.c compare_text.c compare_markdown.c \
 	compare_json.c measurement.c hist.c names.c whole_file.c filter.c report_hist.c)
 

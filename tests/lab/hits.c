@@ -87,7 +87,7 @@ int hits_main(const char *path, const struct hits_batch *batches, unsigned int n
 	struct lab l;
 	FILE *f;
 
-	if (control_open())
+	if (control_open() || entries_open())
 		return 1;
 	lab_open(&l, &int3, 1);
 	lab_hook(&l);

@@ -235,7 +235,11 @@ secrets()
 	start_vm --secret $dir/secret --guest nemo
 	! trace vcpus && cat $dir/err && grep "refuses this tool" $dir/err || return
 	! trace vcpus -s $dir/other && grep "refuses this tool" $dir/err || return
-	grep "does not know the secret" $dir/vm.err && trace vcpus -s $dir/secret && stop_vm 0
+	grep "does not know the secret" $dir/vm.err && trace vcpus -s $dir/secret --guest nemo &&
+	grep 'guest "nemo", UUID ' $dir/err || return
+	# another one is turned away, and comes again
+	! trace vcpus -s $dir/secret --guest other -w 3 && cat $dir/err && grep 'nemo.* not the one wanted' $dir/err &&
+	trace vcpus -s $dir/secret && stop_vm 0
 }
 
 time_over()
@@ -280,6 +284,7 @@ one_vcpu()
 	check "break: what is not emulated is taken out" not_emulated
 	check "break: ended by SIGTERM" ended_by TERM
 	check "break: ended by SIGHUP" ended_by HUP
+	check "break: ended by SIGUSR1" ended_by USR1
 	check "break: nobody reads the output" nobody_reads
 	check "break: the VMM asks the tool to go" vmm_ends
 	check "break: the VMM is killed" vmm_killed

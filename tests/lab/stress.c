@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Hook, event, unhook in a loop, the tool killed at a random point each time: nothing may be left of it. */
 #include "stress_tool.h"
+#include "number.h"
 
 #include "guests/stress.h"
 #include "lab.h"
@@ -442,8 +443,10 @@ int main(int argc, char **argv)
 	size_t n = 0;
 
 	for (int i = 1; i + 1 < argc; i += 2) {
-		unsigned long value = strtoul(argv[i + 1], NULL, 10);
+		uint64_t value;
 
+		if (!number_parse(argv[i + 1], UINT32_MAX, &value))
+			return usage();
 		if (!strcmp(argv[i], "--seed"))
 			seed = value;
 		else if (!strcmp(argv[i], "breakpoint"))

@@ -2,7 +2,7 @@
 # make power: what the verdicts of kvmi-lat compare are worth, by simulation.
 
 build/tests/power/power: $(addprefix build/, tests/power/power.o tools/comparison.o tools/side.o \
-	tools/summary.o tools/hist.o tools/names.o tools/rank.o)
+	tools/summary.o tools/hist.o tools/names.o tools/rank.o) $(LIBKVMI)
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lm

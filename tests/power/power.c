@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "comparison.h"
+#include "number.h"
 
 #define CASES 12
 
@@ -182,10 +183,9 @@ static int try_noise(struct setting *s, const struct noise *noise, unsigned int 
 
 static unsigned int number(const char *text, unsigned int least)
 {
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	uint64_t value;
 
-	if (*text >= '0' && *text <= '9' && !*end && value >= least && value <= 1000000)
+	if (number_parse(text, 1000000, &value) && value >= least)
 		return value;
 	fprintf(stderr, "power: '%s' is no number from %u to 1000000\n", text, least);
 	exit(2);

@@ -123,6 +123,13 @@ watch -s 1 -- sh -c 'while :; do :; done'
 check "busy without a sign of life: 126, says so" both "status_is 126" "err_has sign"
 watch -- sh -c 'exit 7'
 check "the emulator ends by itself: 125, with its status" both "status_is 125" "err_has 7"
+hung_up='kill -HUP $PPID; sleep 1; exit 7'
+watch -- sh -c "$hung_up"
+check "SIGHUP ends it" both "status_is 130" "err_has interrupted"
+trap '' HUP
+watch -- sh -c "$hung_up"
+trap - HUP
+check "unless it is ignored" both "status_is 125" "err_has 7"
 watch -- "$tmp/no-such-emulator"
 check "no emulator: 125" status_is 125
 watch -- sh -c 'echo "BUG: soft lockup - CPU#0" >>"'"$tmp"'/console"; sleep 1'

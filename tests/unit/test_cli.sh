@@ -4,6 +4,7 @@
 # Run from the top directory. What needs BPF is skipped where BPF is not allowed.
 # shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
 
+top=$PWD
 kvmi_lat=$PWD/build/tools/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat cli.XXXXXX") || exit 1
@@ -60,13 +61,22 @@ for command in top threshold; do
 done
 expect "top with an argument" 2 "takes no argument x" "$kvmi_lat" top x
 expect "top sorted by nothing there is" 2 "not sorted by colour" "$kvmi_lat" top --sort colour
-expect "top of no process" 2 "0 is no process id" "$kvmi_lat" top -p 0
+expect "top of no process" 2 "invalid PID '0'" "$kvmi_lat" top -p 0
 expect "top of a stage there is not" 2 "frobnicate" "$kvmi_lat" top --stage frobnicate
 expect "top in no time" 2 "1us is too short" "$kvmi_lat" top -i 1us
 expect "a time without unit" 2 "5 is no time" "$kvmi_lat" top -i 5
 expect "a time without end" 2 "infs is no time" "$kvmi_lat" top -i infs
 expect "a time that is none" 2 "-1s is no time" "$kvmi_lat" top --interval=-1s
-expect "a count that is none" 2 "-1 is no number" "$kvmi_lat" top --count=-1
+expect "a count that is none" 2 "invalid number '-1'" "$kvmi_lat" top --count=-1
+for number in "" " 1" +1 -1 1x 0x 0x0x1 0x-1 99999999999999999999; do
+	expect "no number: '$number'" 2 "invalid number '$number'" "$kvmi_lat" top --count="$number"
+	expect "no PID: '$number'" 2 "invalid PID '$number'" "$kvmi_lat" top --pid="$number"
+	expect "no seed: '$number'" 2 "invalid seed '$number'" "$kvmi_lat" compare --seed="$number" x y
+done
+for number in 1 0x1 0X1F 010 08; do
+	expect "a number: $number" 2 "takes no argument x" "$kvmi_lat" top --count=$number --pid=$number x
+	expect "a seed: $number" 2 "No such file" "$kvmi_lat" compare --seed=$number nowhere/x nowhere/y
+done
 expect "threshold without one" 2 "how long is too long" "$kvmi_lat" threshold
 expect "threshold of a stage there is not" 2 "no stage kernel" "$kvmi_lat" threshold --over 1us --stage kernel
 expect "threshold and an action without --" 2 "stands behind --" "$kvmi_lat" threshold --over 1us true
@@ -77,6 +87,12 @@ cp "$sample" sample.json
 expect "report of one stage" 0 " wake " "$kvmi_lat" report --stage wake sample.json
 cp out shown
 expect "which leaves out the others" 1 "" grep -E "build|dispatch|observer|recursion" shown
+for file in sample.json "$top"/results/*-seed1.json; do
+	"$kvmi_lat" report "$file" >shown
+	expect "report of $(basename "$file") fits 100 columns" 0 "" awk 'length($0) > 100 { exit 1 }' shown
+done
+expect "and says how to get more" 0 "wide: p90, p99.9, max" cat shown
+expect "which is more" 0 " p90    p99.9      max" "$kvmi_lat" report --wide sample.json
 expect "report of an event that is none" 2 "choose one of exit, breakpoint" "$kvmi_lat" report --event x sample.json
 expect "report of a stage that is none" 2 "choose one of total, dispatch" "$kvmi_lat" report --stage x sample.json
 expect "report of an action that is none" 2 "choose one of none, continue" "$kvmi_lat" report --action x sample.json
@@ -119,6 +135,17 @@ run_file()
 RUN
 }
 
+# Names of files need not be UTF-8, and may have anything in them.
+odd=$(printf 'f\033[2J\377\303.json')
+cp sample.json "$odd"
+expect "report of a file with a strange name" 0 "f?[2J??.json" "$kvmi_lat" report "$odd"
+expect "report of it as JSON" 0 '"run": "f?[2J??.json"' "$kvmi_lat" report --json "$odd"
+for format in csv json prometheus; do
+	expect "export of it as $format" 0 "" "$kvmi_lat" export --format $format -o plain "$odd"
+	expect "which is text" 1 "" env LC_ALL=C grep -aq "$(printf '\033')\\|$(printf '\377')" plain
+done
+expect "report of none with a strange name" 2 "x?[2J??: No such file" "$kvmi_lat" report "$(printf 'x\033[2J\377\303')"
+
 mkdir base slow same few
 for run in 1 2 3 4 5 6 7 8; do
 	run_file $run 100$run.5 >base/$run.json
@@ -135,6 +162,11 @@ expect "compare: too few runs" 2 "no verdict on 1 case(s)" "$kvmi_lat" compare b
 expect "compare: files, with --vs" 1 " slower" "$kvmi_lat" compare base/*.json --vs slow/*.json
 expect "compare: files, with commas" 2 " few runs" "$kvmi_lat" compare base/1.json,base/2.json slow/3.json
 expect "compare: as JSON" 1 '"verdict": "slower"' "$kvmi_lat" compare --json base slow
+strange=$(printf 'base\377\033')
+cp -r base "$strange"
+expect "compare: a directory with a strange name" 1 " slower" "$kvmi_lat" compare "$strange" slow
+expect "compare: as JSON" 1 '"name": "base??"' "$kvmi_lat" compare --json "$strange" slow
+rm -r "$strange"
 expect "compare: as Markdown" 1 '**slower**' "$kvmi_lat" compare --markdown base slow
 expect "compare: a case that is not there" 2 "has a case z" "$kvmi_lat" compare --case z base slow
 expect "compare: one side only" 2 "needs a base and what is new" "$kvmi_lat" compare base
@@ -154,7 +186,7 @@ expect "compare: unlike machines, by force" 2 " few runs" "$kvmi_lat" compare --
 expect "compare: twice the same" 0 "" cmp once.json again.json
 
 expect "record into nowhere" 2 "cannot write no/where" "$kvmi_lat" record -o no/where -- true
-expect "record of no process" 2 "no process id" "$kvmi_lat" record -p x -- true
+expect "record of no process" 2 "invalid PID 'x'" "$kvmi_lat" record -p x -- true
 expect "pinned nowhere" 2 "bpftool prog loadall" "$kvmi_lat" report --pinned "$dir/pins"
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
 	[ "$(cat /proc/sys/kernel/unprivileged_bpf_disabled 2>/dev/null || echo 0)" != 0 ]; then
@@ -203,6 +235,41 @@ expect "the programs' own cost" 0 "ack|error case a has not ended|error cost nee
 other case|ack|error no cost is being counted|ack|error cost needs a name, attached programs, and no other case|ack|error \
 cost needs a name, attached programs, and no other case|ack|error cost needs a name" costs
 expect "which nobody had" 0 '"hooks":[]' cat cost.json
+# Names that a run file cannot have are refused where they are asked for, and whatever is measured can be read back.
+names()
+{
+	"$kvmi_lat" record -o names.json -- ./speaker detach "begin recursion_misses" "cost recursion_misses" \
+		"begin $(printf 'x\377')" "begin $(printf 'x\033')" "begin $(printf 'x\302\205')" attach \
+		"begin $(printf '%0300d' 0)" "cost $(printf 'x\377')" "begin größe" end >answers 2>err || return
+	tr '\n' '|' <answers
+}
+expect "names that no case can have" 0 "ack|error no case can have the name recursion_misses|error cost needs a name, attached \
+programs, and no other case|error a name of a case has to be UTF-8 without control characters|error a name of a case has to be \
+UTF-8 without control characters|error a name of a case has to be UTF-8 without control characters|ack|error the line is too \
+long|error a name of a case has to be UTF-8 without control characters|ack|ack|" names
+expect "those that can be read back" 0 '"größe":{"exits":' cat names.json
+expect "report of them" 0 "machine" "$kvmi_lat" report names.json
+cat >begins <<'SCRIPT'
+#!/bin/sh
+fds=${KVMI_LAT_CONTROL#fd:}
+exec 3>"/proc/self/fd/${fds%,*}" 4<"/proc/self/fd/${fds#*,}"
+echo detach >&3 && read -r answer <&4
+for i in $(seq 1030); do
+	echo "begin c$i" >&3 && read -r answer <&4
+	[ "$answer" != ack ] || { echo end >&3 && read -r end <&4; }
+done
+echo "$answer"
+SCRIPT
+chmod +x begins
+expect "more cases than a run can have" 0 "error a run has 1024 cases at most" "$kvmi_lat" record -o many.json -- ./begins
+expect "those that it has can be read back" 0 "recursion misses" "$kvmi_lat" report many.json
+strange=$(printf 'a\377b\033c')
+expect "entries with strange text" 0 "replaced by question marks" "$kvmi_lat" record -o strange.json -- sh -c '
+	printf "{\"entries\":[{\"case\":\"c\377\",\"skipped\":\"because\\\\u001b\",\"x\177\\\\u0007\":1}]}" >"$KVMI_LAT_ENTRIES"'
+expect "are kept" 0 '{"case":"c?","skipped":"because?","x??":1}' cat strange.json
+expect "report of them" 0 "skipped: because?" "$kvmi_lat" report strange.json
+expect "a command with strange words" 0 "" "$kvmi_lat" record -o strange.json -- true "$strange"
+expect "which are in the run file" 0 '"command":["true","a?b?c"]' cat strange.json
 expect "entries go into the run file unchanged" 0 '{"case":"b","skipped":"because"}' cat run.json
 expect "cases go into the run file" 0 '"counters":{"a":{"exits":' cat run.json
 expect "a case left open is in the run file" 0 '"b":{"exits":' cat run.json
@@ -220,6 +287,11 @@ expect "no such command" 2 "cannot run ./nothing" "$kvmi_lat" record -o none.jso
 expect "which leaves no run file" 1 "" test -e none.json
 expect "entries that could not be read back" 2 "entry 0 has no observer" "$kvmi_lat" record -- \
 	sh -c 'echo "{\"entries\":[{\"case\":\"a\",\"mean\":1}]}" >"$KVMI_LAT_ENTRIES"'
+expect "one among others" 2 "not kept: entry 1 has no observer" "$kvmi_lat" record -o among.json -- \
+	sh -c 'echo "{\"entries\":[{\"case\":\"a\",\"skipped\":\"x\"},{\"case\":\"b\",\"mean\":1},{\"case\":\"c\",\"skipped\":\"y\"}]}" \
+		>"$KVMI_LAT_ENTRIES"'
+expect "the others are kept" 0 '{"case":"a","skipped":"x"},' cat among.json
+expect "all of them" 0 '{"case":"c","skipped":"y"}' cat among.json
 expect "bad entries" 2 "entries" "$kvmi_lat" record -- sh -c 'echo x >"$KVMI_LAT_ENTRIES"'
 
 # stop SIGNAL: what was measured is written, nothing stays behind
@@ -244,17 +316,56 @@ stop()
 	return $status
 }
 expect "SIGTERM" 1 "ended by signal 15" stop TERM
+expect "SIGHUP" 1 "ended by signal 1" stop HUP
+expect "SIGUSR1" 1 "ended by signal 10" stop USR1
+expect "SIGALRM" 1 "ended by signal 14" stop ALRM
+expect "SIGXCPU" 1 "ended by signal 24" stop XCPU
+expect "SIGQUIT" 1 "ended by signal 3" env -i PATH="$PATH" sh -c '
+	ulimit -c 0
+	timeout --foreground --preserve-status -s QUIT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
+expect "SIGHUP that is ignored" 0 "" env -i PATH="$PATH" sh -c '
+	trap "" HUP
+	"$0" record -o int.json -- sleep 2 &
+	sleep 1
+	kill -HUP $!
+	wait $!' "$kvmi_lat"
+long=$dir/$(printf '%0100d' 0)
+mkdir "$long"
+expect "a TMPDIR with a long name" 0 "$long/kvmi-lat." env TMPDIR="$long" "$kvmi_lat" record -o long.json -- \
+	sh -c 'echo "$KVMI_LAT_ENTRIES"'
+expect "a TMPDIR that is none" 2 "directory in $dir/nowhere (TMPDIR)" env TMPDIR="$dir/nowhere" "$kvmi_lat" record -- true
 # A shell starts background jobs with SIGINT ignored, and sleep inherits that: so only here.
 expect "SIGINT" 1 "ended by signal 2" env -i PATH="$PATH" sh -c '
 	timeout --foreground --preserve-status -s INT 1 "$0" record -o int.json -- sleep 60' "$kvmi_lat"
+# PIDs of another PID namespace than the initial one are refused.
+one=1
+[ "$(stat -Lc %i /proc/self/ns/pid)" = 4026531836 ] || one=
 # shellcheck disable=SC2086 # an option and its value are two words
-for option in -a "-p 1"; do
+for option in -a ${one:+"-p 1"}; do
 	expect "record $option without a command ends when told" 0 "Ctrl-C ends it" timeout --preserve-status -s TERM 1 \
 		"$kvmi_lat" record -o "told$option.json" $option
 	expect "and has a run file then" 0 '"command":[]' cat "told$option.json"
 done
+expect "nothing was seen" 0 "no VM exit was seen" "$kvmi_lat" record -o none.json -- true
+rm -f ran
+sleep 0 &
+ended=$!
+wait $ended
+for command in "record -o none.json" top "threshold --over 1s"; do
+	# shellcheck disable=SC2086 # words
+	expect "$command -p of a process that has ended" 2 "${one:+there is no process $ended}" "$kvmi_lat" $command -p $ended
+done
+expect "record -t of a process that has ended" 2 "" "$kvmi_lat" record -t $ended -- touch ran
+expect "which runs nothing" 1 "" test -e ran
+expect "record -p in a PID namespace" 2 "PIDs of the host" \
+	unshare -pf --mount-proc "$kvmi_lat" record -o none.json -p 1 -- true
+if [ -n "$one" ]; then
+	expect "record -p of a process without a VM" 0 "has no VM at present" "$kvmi_lat" record -o none.json -p $$ -- true
+	expect "which was not seen" 0 "no VM exit of process $$ was seen" "$kvmi_lat" record -o none.json -p $$ -- true
+fi
 expect "record -a and -p" 2 "not -a and -p" "$kvmi_lat" record -a -p 1 true
 expect "no temporary files" 1 "" sh -c 'ls | grep "json\\."'
+expect "no directories of ours in there" 1 "" sh -c 'ls "$0" | grep .' "$long"
 expect "no directories of ours" 2 "" sh -c 'ls -d "${TMPDIR:-/tmp}"/kvmi-lat.?????? 2>/dev/null'
 
 echo "1..$((passed + failed))"

@@ -63,9 +63,17 @@ static void put(const int *sv, const void *buf, size_t len)
 	assert_int_equal(send(sv[1], buf, len, MSG_NOSIGNAL), len);
 }
 
+static int handshake_tool(int fd, int timeout_ms, const void *secret, size_t len,
+			  struct kvmi_handshake_guest *guest)
+{
+	int ret = kvmi_handshake_receive(fd, timeout_ms, guest);
+
+	return ret ? ret : kvmi_handshake_answer(fd, timeout_ms, secret, len);
+}
+
 static int tool(const int *sv, const char *secret, struct kvmi_handshake_guest *guest)
 {
-	return kvmi_handshake_tool(sv[0], TIMEOUT_MS, secret, secret ? strlen(secret) : 0, guest);
+	return handshake_tool(sv[0], TIMEOUT_MS, secret, secret ? strlen(secret) : 0, guest);
 }
 
 static int vmm(const int *sv, const char *secret)
@@ -204,7 +212,7 @@ static void test_tool_dribble(void **state)
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, dribble, *state), 0);
-	assert_int_equal(kvmi_handshake_tool(sv[0], 5000, NULL, 0, &guest), 0);
+	assert_int_equal(handshake_tool(sv[0], 5000, NULL, 0, &guest), 0);
 	pthread_join(thread, NULL);
 	assert_string_equal(guest.name, "demo");
 }
@@ -356,7 +364,7 @@ static void test_both(void **state)
 	void *ret;
 
 	assert_int_equal(pthread_create(&thread, NULL, run_vmm, *state), 0);
-	assert_int_equal(kvmi_handshake_tool(sv[0], TIMEOUT_MS, "sesame", 6, &guest), 0);
+	assert_int_equal(handshake_tool(sv[0], TIMEOUT_MS, "sesame", 6, &guest), 0);
 	pthread_join(thread, &ret);
 	assert_int_equal((intptr_t)ret, 0);
 	assert_string_equal(guest.name, "demo");

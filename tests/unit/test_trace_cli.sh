@@ -45,12 +45,22 @@ usage "no command frobnicate" -l s frobnicate
 usage "which VM" vcpus
 usage "not both" -l s -f 3 vcpus
 usage "--raw is for --fd" -l s --raw vcpus
+usage "--guest is told in the handshake" -f 3 --raw --guest x vcpus
+usage "invalid mode '8'" -l s --socket-mode 8 vcpus
+usage "invalid mode '1777'" -l s --socket-mode 1777 vcpus
+usage "there is no group of this name" -l s --socket-group "of this name" vcpus
 usage "unexpected argument x" -l s vcpus x
 usage "break where" -l s break
 usage "addresses are wanted" -l s break 0x10,
 usage "addresses are wanted" -l s break 0x10,main
 usage "addresses are wanted" -l s break -- -1
 usage "addresses are wanted" -l s break 0x10000000000000000
+usage "addresses are wanted" -l s break " 16"
+usage "addresses are wanted" -l s break +16
+usage "addresses are wanted" -l s break 0x0x10
+usage "a number up to" -l s -n +1 break 1
+# 08 is eight: what is wrong stands behind it
+usage "no register eax" -l s break 08,010 -n 09 --cr3 0x1F -r eax
 usage "no more than 64" -l s break "$(seq -s , 65)"
 usage "no register eax" -l s break 1 -r rip,eax
 usage "auto, emulate or restore" -l s break 1 --step over
@@ -86,7 +96,7 @@ tool=$!
 while ! [ -S s ]; do
 	sleep 0.1
 done
-expect "only this user may connect" 0 "srwx------" ls -l s
+expect "only this user may connect" 0 "srw-------" ls -l s
 expect "a second tool at the same socket" 1 "something is there already" "$kvmi_trace" -l s -w 1 vcpus
 expect "does not disturb the first" 0 "" kill $tool
 wait $tool

@@ -3,8 +3,8 @@
 
 LIBKVMI := build/tools/lib/libkvmi.a
 
-LIBKVMI_OBJS := $(addprefix build/tools/lib/, kvmi_client.o kvmi_commands.o \
-	kvmi_handshake.o kvmi_walk.o)
+LIBKVMI_OBJS := $(addprefix build/tools/lib/, ending_signals.o kvmi_client.o kvmi_commands.o \
+	kvmi_handshake.o kvmi_walk.o number.o plain_text.o)
 
 # For programs that do the handshake.
 LIBKVMI_LIBS := -lnettle

@@ -7,6 +7,7 @@
 #include <nettle/memops.h>
 #include <nettle/sha1.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -139,20 +140,29 @@ static void hash_secret(const void *secret, size_t len, uint8_t *hash)
 	sha1_digest(&ctx, SHA1_DIGEST_SIZE, hash);
 }
 
-int kvmi_handshake_tool(int fd, int timeout_ms, const void *secret, size_t len,
-			struct kvmi_handshake_guest *guest)
+int kvmi_handshake_receive(int fd, int timeout_ms, struct kvmi_handshake_guest *guest)
 {
-	struct kvmi_handshake_answer answer = {.struct_size = sizeof(answer)};
-	int64_t deadline = now_ms() + timeout_ms;
-	int ret = recv_sized(fd, guest, KVMI_HANDSHAKE_GUEST_MIN, sizeof(*guest), deadline);
-
-	if (ret)
-		return ret;
+	int ret = recv_sized(fd, guest, KVMI_HANDSHAKE_GUEST_MIN, sizeof(*guest),
+			     now_ms() + timeout_ms);
 
 	guest->name[sizeof(guest->name) - 1] = '\0';
+	return ret;
+}
+
+int kvmi_handshake_answer(int fd, int timeout_ms, const void *secret, size_t len)
+{
+	struct kvmi_handshake_answer answer = {.struct_size = sizeof(answer)};
+
 	if (secret)
 		hash_secret(secret, len, answer.cookie_hash);
-	return send_all(fd, &answer, sizeof(answer), deadline);
+	return send_all(fd, &answer, sizeof(answer), now_ms() + timeout_ms);
+}
+
+void kvmi_uuid_text(const uint8_t uuid[16], char text[KVMI_UUID_TEXT_SIZE])
+{
+	for (int i = 0; i < 16; i++)
+		text += sprintf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+				uuid[i]);
 }
 
 int kvmi_handshake_vmm(int fd, int timeout_ms, const void *secret, size_t len,

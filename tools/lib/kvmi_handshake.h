@@ -14,7 +14,7 @@
  * kvmi_check_command() of the last command the tool needs tells when.
  *
  * Both structures begin with their size and may be longer than known here: what follows is skipped.
- * Neither function reads more than the other side's structure. Native byte order.
+ * No function reads more than the other side's structure. Native byte order.
  *
  * Return values: 0, or a negative errno:
  *	-ETIMEDOUT  the other side did not send its part, or did not take ours, in time
@@ -59,16 +59,29 @@ struct kvmi_handshake_answer {
 #define KVMI_HANDSHAKE_TIMEOUT_MS 10000
 
 /**
- * kvmi_handshake_tool() - the tool's side
+ * kvmi_handshake_receive() - the tool's side: which guest it is
  * @fd: the connection, a stream socket
- * @timeout_ms: for the whole, > 0
+ * @timeout_ms: > 0
+ * @guest: what the VMM said. @guest->struct_size is what it sent; fields it did not send are zero; the
+ *	   name always ends with a NUL. It may hold any bytes.
+ *
+ * A tool that wants another guest closes the connection. Else kvmi_handshake_answer() is next.
+ */
+int kvmi_handshake_receive(int fd, int timeout_ms, struct kvmi_handshake_guest *guest);
+
+/**
+ * kvmi_handshake_answer() - the tool's side: the answer
+ * @fd: the connection, a stream socket
+ * @timeout_ms: > 0
  * @secret: shared with the VMM, NULL none
  * @len: its length in bytes
- * @guest: what the VMM said. @guest->struct_size is what it sent; fields it did not send are zero; the
- *	   name always ends with a NUL.
  */
-int kvmi_handshake_tool(int fd, int timeout_ms, const void *secret, size_t len,
-			struct kvmi_handshake_guest *guest);
+int kvmi_handshake_answer(int fd, int timeout_ms, const void *secret, size_t len);
+
+#define KVMI_UUID_TEXT_SIZE 37
+
+/* A guest's UUID as text, "550e8400-e29b-41d4-a716-446655440000". */
+void kvmi_uuid_text(const uint8_t uuid[16], char text[KVMI_UUID_TEXT_SIZE]);
 
 /**
  * kvmi_handshake_vmm() - the VMM's side

@@ -6,6 +6,8 @@ set -u
 
 prog=kvmi-lat
 : "${root:?common.sh is sourced with \$root set to the top of the tree}"
+# shellcheck source=surroundings.sh
+. "$root/scripts/surroundings.sh"
 
 say()
 {

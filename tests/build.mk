@@ -34,7 +34,7 @@ build/tests/lab/$(1).skel.h: build/tests/lab/$(1).bpf.o
 	$$(Q)$$(BPFTOOL) gen skeleton $$< name $(1)_bpf > $$@
 
 build/tests/lab/$(2).o: build/tests/lab/$(1).skel.h
-build/tests/lab/$(2).o: CPPFLAGS += -I build/tests/lab
+build/tests/lab/$(2).o: OUR_CPPFLAGS += -I build/tests/lab
 endef
 
 $(foreach bpf,$(LAB_BPF),$(eval $(call lab_bpf,$(firstword $(subst :, ,$(bpf))),$(lastword $(subst :, ,$(bpf))))))

@@ -352,7 +352,7 @@ static int read_root(struct reader *r, struct run *run, const json_t *root)
 	const char *schema = json_string_value(json_object_get(root, "schema"));
 	const json_t *histogram = json_object_get(root, "histogram");
 	json_t *stages = json_object_get(root, "stages"), *stage;
-	uint64_t sub_buckets, buckets;
+	uint64_t sub_buckets = 0, buckets = 0;
 	size_t i;
 	int err;
 

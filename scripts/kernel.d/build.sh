@@ -189,7 +189,7 @@ compile()
 add_file()	# VARIABLE FILE WHAT
 {
 	[ -f "$2" ] && [ -r "$2" ] || fail "$3 $2: no such file"
-	_file=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+	_file=$(CDPATH="" cd "$(dirname "$2")" && pwd)/$(basename "$2")
 	eval "_list=\$$1"
 	# shellcheck disable=SC2154 # eval sets it
 	eval "$1=\${_list:+\$_list\$newline}\$_file"

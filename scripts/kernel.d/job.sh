@@ -14,6 +14,7 @@ clean_up()
 	fi
 	rm -f "$cache/.index-$$"
 	[ -z "$scratch" ] || rm -rf "$scratch"
+	[ -z "$described" ] || rm -rf "$described"
 }
 
 interrupted()

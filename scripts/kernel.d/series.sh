@@ -2,20 +2,26 @@
 # shellcheck shell=sh disable=SC2154,SC2034
 # scripts/kernel tree, refresh and rebase: the series as commits, and back, and to another kernel.
 
+# Git as the user has set it up, for what is the user's.
+users_git()
+{
+	env -u GIT_CONFIG_NOSYSTEM -u GIT_CONFIG_GLOBAL git "$@"
+}
+
 # The user's name on commits, where there is one.
 user_git()
 {
-	git -c user.name="$(git config user.name || echo kvmi-lat)" \
-		-c user.email="$(git config user.email || echo kvmi-lat@localhost)" "$@"
+	git -c user.name="$(users_git config user.name || echo kvmi-lat)" \
+		-c user.email="$(users_git config user.email || echo kvmi-lat@localhost)" "$@"
 }
 
 clone_source()	# DIR
 {
 	mkdir -p "$(dirname "$1")" || fail "cannot make $1"
 	scratch=$1.new-$$
-	phase "cloning the sources" 0 "$cache/clone.log" git clone -q --branch main "$src" "$scratch" ||
+	phase "cloning the sources" 0 "$cache/clone.log" git clone -q -n "$src" "$scratch" ||
 		fail "cloning failed: $(cause_in "$cache/clone.log"); log: $cache/clone.log"
-	git -C "$scratch" config gc.auto 0
+	git -C "$scratch" config gc.auto 0 && git -C "$scratch" config core.autocrlf false
 }
 
 # The present series as commits on what is checked out.
@@ -127,7 +133,9 @@ describe_version()	# VERSION SUITE
 	[ -f "$patches/linux-$1/source" ] && return
 	[ -n "$2$KVMI_LAT_TREE" ] ||
 		fail "there is no kernel-patches/linux-$1/source: --source DIR or --suite SUITE of Debian says where $1 is to come from"
-	mkdir -p "$patches/linux-$1" &&
+	# a rebase that comes to nothing leaves no version behind
+	described=$patches/linux-$1
+	mkdir -p "$described" &&
 	printf 'suite\t%s\ntested\tnothing\n' "${2:--}" >"$patches/linux-$1/source" || fail "cannot write to $patches"
 }
 
@@ -143,6 +151,7 @@ cmd_rebase()	# OLD NEW [--suite SUITE]
 	esac
 	_users=${KVMI_LAT_TREE:-}
 	KVMI_LAT_TREE=$_users
+	set_traps
 	describe_version "$_new" "$_suite"
 	# the series is of Debian's OLD; --source is NEW's
 	KVMI_LAT_TREE=
@@ -165,7 +174,7 @@ cmd_rebase()	# OLD NEW [--suite SUITE]
 		fail "fetching failed: $(cause_in "$cache/clone.log"); log: $cache/clone.log"
 	git -C "$scratch" checkout -q -b kvmi "base-$_old"
 	commit_series "$scratch"
-	mv "$scratch" "$_dest" && scratch=
+	mv "$scratch" "$_dest" && scratch='' described=''
 	git -C "$_dest" config advice.mergeConflict true
 	user_git -C "$_dest" rebase -q --onto base "base-$_old" kvmi >"$cache/rebase.log" 2>&1
 	_status=$?

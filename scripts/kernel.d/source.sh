@@ -247,7 +247,7 @@ import_tree_now()
 	cd "$KVMI_LAT_TREE" || exit
 	if [ -e .git ]; then
 		# what git knows and what it does not ignore, there or gone
-		git ls-files -z -c -o -d --exclude-standard | tree_index update-index --add --remove -z --stdin
+		users_git ls-files -z -c -o -d --exclude-standard | tree_index update-index --add --remove -z --stdin
 	elif [ -e .config ] || [ -e include/generated ]; then
 		tree_index add -A .
 	else

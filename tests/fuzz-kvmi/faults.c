@@ -55,9 +55,11 @@ void faults_self(bool on)
 {
 	char path[64];
 
-	/* The flag is a thread's; those it creates have it from their creator. */
+	/* The flag is a thread's; those it creates have it from their creator. Switching it off may fail by a fault, too. */
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/make-it-fail", syscall(SYS_gettid));
-	lab_write_file(path, on ? "1" : "0");
+	for (int tries = 0; tries < 1000; tries++)
+		if (lab_write_file(path, on ? "1" : "0"))
+			return;
 }
 
 void faults_receivers(const struct fuzz_plan *plan)

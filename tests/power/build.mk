@@ -7,7 +7,7 @@ build/tests/power/power: $(addprefix build/, tests/power/power.o tools/compariso
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lm
 
-build/tests/power/power.o: CPPFLAGS += -I tools
+build/tests/power/power.o: OUR_CPPFLAGS += -I tools
 
 .PHONY: power
 power:

@@ -20,7 +20,7 @@ program()	# PATH, text on stdin
 # A tree with the real driver and everything below it replaced. $PROBE and $LAB say how the replacements behave.
 mkdir -p "$tree/scripts" "a tmp"
 cp -R "$root/scripts/bench" "$root/scripts/bench.d" "$root/scripts/plot" "$root/scripts/plot.d" "$root/scripts/common.sh" \
-	"$tree/scripts/"
+	"$root/scripts/surroundings.sh" "$tree/scripts/"
 echo 'exit 0' | program scripts/deps
 program scripts/kernel <<'E'
 [ "$KERNEL" != fails ] || { echo "kernel: no space" >&2; exit 1; }

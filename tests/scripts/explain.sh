@@ -57,7 +57,7 @@ check "a function that comes by once is no hit" both "status_is 1" "one_line $tm
 # --- the driver
 tree="$tmp/a tree"
 mkdir -p "$tree/scripts" "$tree/build/bench" "$tree/kernel-patches/linux-6.1" "$tree/kernel-patches/linux-6.12" "$tmp/kernel"
-cp -R "$root/scripts/explain" "$root/scripts/explain.d" "$root/scripts/common.sh" "$root/scripts/boots.sh" "$tree/scripts/"
+cp -R "$root/scripts/explain" "$root/scripts/explain.d" "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$root/scripts/boots.sh" "$tree/scripts/"
 : >"$tree/kernel-patches/linux-6.1/series"
 : >"$tree/kernel-patches/linux-6.12/series"
 printf '#!/bin/sh\n' >"$tree/build/bench/kvmi-bench"

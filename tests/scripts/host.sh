@@ -8,7 +8,7 @@
 fake=$tmp/root
 tree=$tmp/tree
 mkdir -p "$tree/scripts" "$tree/build/bench" "$tmp/bin"
-cp "$root/scripts/common.sh" "$root/scripts/host-check" "$tree/scripts/"
+cp "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$root/scripts/host-check" "$tree/scripts/"
 cat >"$tree/build/bench/kvmi-bench" <<'S'
 #!/bin/sh
 case $1 in

@@ -8,7 +8,7 @@
 # --- a tree of our own with the real scripts, and a "kernel" whose make does what the test says
 tree="$tmp/a tree"
 mkdir -p "$tree/scripts" "$tree/kernel-patches/linux-6.12" "$tmp/bin" "$tmp/linux/kernel" "$tmp/linux/scripts"
-cp -R "$root/scripts/common.sh" "$root/scripts/kernel" "$root/scripts/kernel.d" "$root/scripts/deps" "$tree/scripts/"
+cp -R "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$root/scripts/kernel" "$root/scripts/kernel.d" "$root/scripts/deps" "$tree/scripts/"
 cat >"$tmp/bin/dpkg-query" <<'S'
 #!/bin/sh
 case $* in
@@ -352,6 +352,59 @@ sed -i 's/int nonsense/int b/; s/int zz/int b2/' "$tree/kernel-patches/linux-6.1
 kernel build 6.12 --source "$tmp/my linux"
 check "--source: a patch that does not fit is named, with the place" \
 	grep -q 'linux-6.12/0001-a-one.patch does not apply.*kernel/a.c' "$tmp/err"
+
+# --- all that can be done with it, where the user's git is set up otherwise than ours
+rm -rf "$tree/build" "$tmp/my linux"
+cp -R "$tmp/linux" "$tmp/my linux"
+mkdir -p "$tmp/my linux/arch/x86/kvm"
+echo 'int x;' >"$tmp/my linux/arch/x86/kvm/x86.c"
+printf 'kernelversion:\n\t@echo 6.12.99-mine\n' >>"$tmp/my linux/Makefile"
+cp "$tree/kernel-patches/linux-6.12/0001-a-one.patch" "$tmp/as-it-was.patch"
+mkdir -p "$tmp/home" "$tmp/hooks"
+printf '#!/bin/sh\nexit 1\n' >"$tmp/hooks/pre-commit" && cp "$tmp/hooks/pre-commit" "$tmp/hooks/applypatch-msg"
+chmod +x "$tmp/hooks/"*
+git config -f "$tmp/home/.gitconfig" commit.gpgsign true
+git config -f "$tmp/home/.gitconfig" core.hooksPath "$tmp/hooks"
+git config -f "$tmp/home/.gitconfig" core.autocrlf true
+git config -f "$tmp/home/.gitconfig" protocol.file.allow never
+git config -f "$tmp/home/.gitconfig" user.name "A User"
+mkdir "$tmp/theirs" && git -C "$tmp/theirs" init -q && git -C "$tmp/theirs" commit -q --allow-empty -m one &&
+	git -C "$tmp/theirs" worktree add -q "$tmp/linked" 2>/dev/null
+nothing_of_6_99()	{ [ ! -e "$tree/kernel-patches/linux-6.99" ]; }
+theirs()	{ cat "$tmp/theirs/.git/config" && git -C "$tmp/theirs" for-each-ref; }
+theirs_before=$(theirs)
+
+# A hook of the user's runs it, in a linked worktree.
+as_user()
+{
+	(
+		unset GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0 GIT_AUTHOR_NAME
+		export HOME="$tmp/home" GIT_DIR="$tmp/theirs/.git/worktrees/linked" GIT_WORK_TREE="$tmp/linked"
+		export GIT_INDEX_FILE="$tmp/theirs/.git/worktrees/linked/index" LANGUAGE=de
+		cd "$tmp/linked" && "$tree/scripts/kernel" "$@"
+	) >"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+}
+
+as_user build 6.12 --source "$tmp/my linux"
+check "a user's git: build --source" both "status_is 0" "image_has int.b2"
+as_user tree 6.12 --source "$tmp/my linux"
+check "a user's git: tree --source" \
+	[ "$status.$(git -C "$tree/build/linux-6.12" log --format='%s %cn' base..kvmi)" = '0.a: one A User' ]
+check "a user's git: line ends stay" [ "$(grep -c "$(printf '\r')" "$tree/build/linux-6.12/kernel/a.c")" -eq 0 ]
+as_user refresh 6.12
+check "a user's git: refresh" status_is 0
+as_user check-apply 6.12 --source "$tmp/my linux"
+check "a user's git: check-apply --source" both "status_is 0" "out_has quilt push -a: the same tree"
+as_user rebase 6.12 6.99 --source "$tmp/none"
+check "rebase: a source that is none leaves no version behind" both "status_is 1" nothing_of_6_99
+as_user rebase 6.12 6.99 --source "$tmp/my linux"
+check "a user's git: rebase --source" \
+	[ "$status.$(git -C "$tree/build/linux-6.99" log --format=%s base..kvmi)" = '0.a: one' ]
+check "a user's git: theirs is as it was" [ "$theirs_before" = "$(theirs)" ]
+rm -rf "$tree/build" "$tree/kernel-patches/linux-6.99"
+cp "$tmp/as-it-was.patch" "$tree/kernel-patches/linux-6.12/0001-a-one.patch"
+
 kernel build 6.12 --source "$tmp"
 check "--source: no kernel in there" both "status_is 1" "one_line $tmp/err"
 kernel build 6.12 --source

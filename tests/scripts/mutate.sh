@@ -7,7 +7,7 @@
 
 tree="$tmp/a tree"
 mkdir -p "$tree/scripts" "$tree/tests/mutants/debug"
-cp "$root/scripts/common.sh" "$tree/scripts/"
+cp "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$tree/scripts/"
 cp "$root/tests/mutate" "$root/tests/results.sh" "$root/tests/machines.sh" "$tree/tests/"
 export log="$tmp/log" broken=''
 

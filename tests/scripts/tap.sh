@@ -2,7 +2,9 @@
 # shellcheck shell=sh disable=SC2034
 # TAP for the tests of the scripts. Sourced; leaves $root (the tree) and $tmp (gone at the end).
 
-root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+root=$(CDPATH="" cd "$(dirname "$0")/../.." && pwd) || exit 1
+# shellcheck source=../../scripts/surroundings.sh
+. "$root/scripts/surroundings.sh"
 tap_count=0
 tap_failed=0
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/kvmi-lat-test.XXXXXXXX") || exit 1

@@ -4,6 +4,9 @@
 # Run from the top directory. What needs BPF is skipped where BPF is not allowed.
 # shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
 
+root=$PWD
+# shellcheck source=../../scripts/surroundings.sh
+. "$root/scripts/surroundings.sh"
 top=$PWD
 kvmi_lat=$PWD/build/tools/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json

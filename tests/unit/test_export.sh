@@ -3,6 +3,9 @@
 # kvmi-lat export: each format against the figures of a sample, and what becomes of the output file. From the top.
 # shellcheck disable=SC2016,SC2094,SC2317 # dollars are awk's, conditions are called by name
 
+root=$PWD
+# shellcheck source=../../scripts/surroundings.sh
+. "$root/scripts/surroundings.sh"
 kvmi_lat=$PWD/build/tools/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat export.XXXXXX") || exit 1

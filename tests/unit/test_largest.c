@@ -108,7 +108,7 @@ static double compare_files(void)
 	const struct rlimit memory = {64 << 20, 64 << 20};
 	struct rusage usage;
 	json_t *compared;
-	int status, out;
+	int status = 0, out;
 	pid_t child;
 
 	child = fork();

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # kvmi-trace's command line, and what it does about its socket when no VMM comes. Run from the top directory.
 
+root=$PWD
+# shellcheck source=../../scripts/surroundings.sh
+. "$root/scripts/surroundings.sh"
 kvmi_trace=$PWD/build/tools/kvmi-trace
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi trace cli.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT

@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The programs are built with the compilers and flags that packagers give to make.
+
+. "$(dirname "$0")/tap.sh"
+
+tree=$tmp/tree
+mkdir "$tree"
+for name in bench bpf tools tests Makefile; do
+	cp -R "$root/$name" "$tree/"
+done
+
+# built NAME ARGUMENT...: make with these, everything anew
+built()
+{
+	_what=$1
+	shift
+	rm -rf "$tree/build"
+	run timeout 500 make -C "$tree" -j2 "$@" build/tools/kvmi-lat build/tools/kvmi-trace build/tools/lib/libkvmi.a
+	check "$_what" status_is 0
+}
+
+built "gcc: -O3, LTO, hardening" CFLAGS='-O3 -flto=auto -ffat-lto-objects -fstack-protector-strong -fcf-protection' \
+	CPPFLAGS=-D_FORTIFY_SOURCE=2 LDFLAGS='-Wl,-z,relro,-z,now'
+
+built "clang: -O1, hardening" CC=clang CXX=clang++ CFLAGS='-O1 -fstack-protector-strong' CPPFLAGS=-D_FORTIFY_SOURCE=2
+built "gcc: -O0" CFLAGS=-O0
+
+finish

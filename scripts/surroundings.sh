@@ -6,8 +6,9 @@
 export LC_ALL=C
 unset LANGUAGE CDPATH
 
-# GIT_DIR and its like are set for hooks, and would have git work on the user's repository instead of ours.
-for _variable in $(env | sed -n 's/^\(GIT_[A-Z0-9_]*\)=.*/\1/p'); do
+# GIT_DIR and its like are set for hooks, and would have git work on the user's repository instead of ours. Where there are no
+# such commands, there is no git either.
+for _variable in $({ env | sed -n 's/^\(GIT_[A-Z0-9_]*\)=.*/\1/p'; } 2>/dev/null); do
 	unset "$_variable"
 done
 unset _variable

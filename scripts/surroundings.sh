@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # What of the user's surroundings must not reach a script or a test: locale, CDPATH, git's environment and configuration.
 
 # Numbers, order and messages are the same everywhere: awk reads and prints numbers by the locale, git's words are searched.

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Scripts in a German locale, with CDPATH and git's variables set: what they print is what they print without.
+# shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
 
 . "$(dirname "$0")/tap.sh"
 

@@ -41,14 +41,57 @@ install_deps()
 	"$root/scripts/deps" "$@" || exit "$_status"
 }
 
-# make_tmp: $tmp, a private directory that is gone when the script is
+# make_tmp: $tmp, a private directory that is gone when the script is; if there can be none, the status is $trouble, or 1
 make_tmp()
 {
-	tmp=$(mktemp -d "${TMPDIR:-/tmp}/kvmi-lat.XXXXXXXX") || die 1 "no temporary directory in ${TMPDIR:-/tmp}"
+	tmp=$(mktemp -d "${TMPDIR:-/tmp}/kvmi-lat.XXXXXXXX" 2>/dev/null) || die "${trouble:-1}" "no temporary directory in ${TMPDIR:-/tmp}"
 	trap 'rm -rf "$tmp"' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
+}
+
+# can_deliver FILE: whether the user's FILE can be written, to be asked before there is work to lose
+can_deliver()
+{
+	case $1 in
+	/dev/stdout | /dev/stderr | /dev/fd/[0-9] | /proc/self/fd/[0-9]) return 0 ;;
+	esac
+	if [ -e "$1" ]; then
+		[ ! -d "$1" ] && [ -w "$1" ]
+	else
+		# that which a link points to may have to be made
+		_at=$(dirname "$(readlink -f "$1")") && [ -d "$_at" ] && [ -w "$_at" ]
+	fi
+}
+
+# deliver FILE TO: what was made goes where the user said. TO is written as it stands: it may be a device, a pipe, one of our
+# descriptors, a link or a file with a mode and owner of its own.
+deliver()
+{
+	case $2 in
+	/dev/stdout | /dev/fd/1 | /proc/self/fd/1) cat "$1" ;;
+	/dev/stderr | /dev/fd/2 | /proc/self/fd/2) cat "$1" >&2 ;;
+	/dev/fd/[3-9] | /proc/self/fd/[3-9]) { cat "$1" >&"${2##*/}"; } 2>/dev/null ;;
+	*)
+		_before=yes
+		[ -e "$2" ] || [ -L "$2" ] || _before=no
+		{ cat "$1" >"$2"; } 2>/dev/null && return
+		# half of it is worse than nothing
+		[ $_before = yes ] || rm -f "$2"
+		return 1
+		;;
+	esac
+}
+
+# deliver_into DIR FILE...
+deliver_into()
+{
+	_dir=$1
+	shift
+	for _file; do
+		deliver "$_file" "$_dir/${_file##*/}" || return
+	done
 }
 
 # free_mb DIR: megabytes free where DIR is or would be made

@@ -213,6 +213,13 @@ for args in "--machine vax" "--runs 0" "--seed x" "--max-spread many" "--repetit
 	bench none ok $args
 	check "$args: status 1, one line" both "status_is 1" "one_line err"
 done
+mkdir -p "$results/6.12-svm-seed7.json"
+run env PROBE=none LAB=ok "$tree/scripts/bench" --seed 7 --out "$results"
+check "a run file that could not be written: one line, before anything is booted" \
+	[ "$status.$(grep -c 'cannot write' err).$(grep -c started err)" = 1.1.0 ]
+rm -rf "$results" && mkdir "$results" && ln -s there "$results/6.12-svm-seed7.json"
+run env PROBE=none LAB=ok "$tree/scripts/bench" --seed 7 --machine svm --out "$results"
+check "a run file that is a link is written through it" [ -L "$results/6.12-svm-seed7.json" -a -s "$results/there" ]
 bench none ok --seeds "1 2 1"
 check "a seed twice: one line" both "status_is 1" "one_line err"
 mv "$tree/build/tools/kvmi-lat" kept

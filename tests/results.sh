@@ -22,13 +22,32 @@ tap_result()	# passed|failed "N - NAME" PREFIX
 	seen=$((seen + 1))
 	case $1:$_name in
 	*:'# SKIP '*) tell skipped "skip   $3: ${_name#\# SKIP }" ;; # cmocka's way, after "not ok"
-	passed:*' # SKIP'*) tell skipped "skip   $3: $_name" ;;
+	passed:*' # SKIP '*)
+		echo skipped >>"$tmp/results"
+		printf '%s\t%s\n' "$3: ${_name%% # SKIP *}" "${_name#* # SKIP }" >>"$skips"
+		;;
+	passed:*' # SKIP') tell skipped "skip   $3: $_name" ;;
 	passed:*) tell passed "ok     $3: $_name" ;;
 	failed:*)
 		bad=$((bad + 1))
 		tell failed "not ok $3: $_name"
 		;;
 	esac
+}
+
+# Tests that were skipped for one reason are one line: a machine may lack what most of them need.
+tell_skips()	# PREFIX
+{
+	awk -F '\t' -v prefix="$1" '
+		!($2 in nr) { reasons[++nr_reasons] = $2; first[$2] = $1 }
+		{ nr[$2]++ }
+		END {
+			for (i = 1; i <= nr_reasons; i++) {
+				reason = reasons[i]
+				what = nr[reason] > 1 ? prefix ": " nr[reason] " tests" : first[reason]
+				printf "skip   %s # SKIP %s\n", what, reason
+			}
+		}' "$skips"
 }
 
 tap_begin()	# PROGRAM
@@ -62,8 +81,10 @@ tap_end()	# STATUS PREFIX
 parse()
 {
 	stray=$tmp/stray.$1
+	skips=$tmp/skips.$1
 	program=
 	: >"$stray"
+	: >"$skips"
 	while IFS= read -r _line; do
 		case $_line in
 		'## begin '*) tap_begin "${_line#\#\# begin }" ;;
@@ -79,6 +100,7 @@ parse()
 		esac
 	done
 	[ -z "$program" ] || tell failed "not ok $1/$program: output ends in the middle of it"
+	tell_skips "$1"
 }
 
 machine_end()	# STATUS PREFIX

@@ -33,6 +33,12 @@ run_parse '## begin a' 1..2 'ok 1 - x' 'ok 2 - y # SKIP no such machine' '## end
 expect "a test is skipped" 0 "1 passed, 0 failed, 1 skipped" "no such machine"
 run_parse '## begin a' 1..2 'ok 1 - x' 'not ok 2 # SKIP y' '## end a 0'
 expect "a test is skipped by cmocka" 0 "1 passed, 0 failed, 1 skipped" "suite/a: y"
+run_parse '## begin a' 1..3 'ok 1 - x # SKIP no breakpoints' 'ok 2 - y' 'ok 3 - z # SKIP no memory' '## end a 0' \
+	'## begin b' 1..1 'ok 1 - w # SKIP no breakpoints' '## end b 0'
+expect "tests skipped for one reason are one line, and counted" 0 "1 passed, 0 failed, 3 skipped" \
+	"skip   suite: 2 tests # SKIP no breakpoints"
+check "one that is alone keeps its name" out_has "skip   suite/a: z # SKIP no memory"
+check "and that is all that is said of them" [ "$(grep -c SKIP "$tmp/out")" -eq 2 ]
 run_parse '## begin a' 1..1 'ok 1 - y # SKIP no such machine' '## end a 0'
 expect "nothing but skipped tests is no success" 1 "0 passed, 0 failed, 1 skipped"
 run_parse '## begin a' 1..2 'ok 1 - x' 'not ok 2 - y' '# 3 is not 4' '## end a 1'

@@ -14,7 +14,7 @@ clean_up()
 	fi
 	rm -f "$cache/.index-$$"
 	[ -z "$scratch" ] || rm -rf "$scratch"
-	[ -z "$described" ] || rm -rf "$described"
+	[ -z "$described" ] || { rm -f "$described/source" && rmdir "$described" 2>/dev/null; }
 }
 
 interrupted()

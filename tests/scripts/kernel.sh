@@ -396,8 +396,8 @@ as_user refresh 6.12
 check "a user's git: refresh" status_is 0
 as_user check-apply 6.12 --source "$tmp/my linux"
 check "a user's git: check-apply --source" both "status_is 0" "out_has quilt push -a: the same tree"
-as_user rebase 6.12 6.99 --source "$tmp/none"
-check "rebase: a source that is none leaves no version behind" both "status_is 1" nothing_of_6_99
+as_user rebase 6.11 6.99 --source "$tmp/my linux"
+check "rebase: one that does not begin leaves no version behind" both "status_is 1" nothing_of_6_99
 as_user rebase 6.12 6.99 --source "$tmp/my linux"
 check "a user's git: rebase --source" \
 	[ "$status.$(git -C "$tree/build/linux-6.99" log --format=%s base..kvmi)" = '0.a: one' ]

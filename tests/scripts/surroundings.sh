@@ -9,7 +9,7 @@
 seen()	# COMMAND
 {
 	env "$@" root="$root" sh -c '. "$root/scripts/common.sh"; echo 60.9 | awk "{ print \$1 + 0, 1 / 8 }"
-		cd scripts && pwd; env | grep "^GIT_[A-BD-Z]"; git -C "$root" rev-parse --git-dir'
+		cd scripts && pwd; echo "${LANGUAGE-no LANGUAGE}"; env | grep "^GIT_[A-BD-Z]"; git -C "$root" rev-parse --git-dir'
 }
 
 if ! localedef -i de_DE -f UTF-8 "$tmp/de_DE.UTF-8" 2>/dev/null; then

@@ -3,7 +3,7 @@
 # scripts/kernel tree, refresh and rebase: the series as commits, and back, and to another kernel.
 
 # Git as the user has set it up, for what is the user's.
-users_git()
+git_as_set_up()
 {
 	env -u GIT_CONFIG_NOSYSTEM -u GIT_CONFIG_GLOBAL git "$@"
 }
@@ -11,8 +11,8 @@ users_git()
 # The user's name on commits, where there is one.
 user_git()
 {
-	git -c user.name="$(users_git config user.name || echo kvmi-lat)" \
-		-c user.email="$(users_git config user.email || echo kvmi-lat@localhost)" "$@"
+	git -c user.name="$(git_as_set_up config user.name || echo kvmi-lat)" \
+		-c user.email="$(git_as_set_up config user.email || echo kvmi-lat@localhost)" "$@"
 }
 
 clone_source()	# DIR
@@ -21,7 +21,7 @@ clone_source()	# DIR
 	scratch=$1.new-$$
 	phase "cloning the sources" 0 "$cache/clone.log" git clone -q -n "$src" "$scratch" ||
 		fail "cloning failed: $(cause_in "$cache/clone.log"); log: $cache/clone.log"
-	git -C "$scratch" config gc.auto 0 && git -C "$scratch" config core.autocrlf false
+	(cd "$scratch" && configure_git)
 }
 
 # The present series as commits on what is checked out.

@@ -43,7 +43,6 @@ series()	# the paths of the patches, relative to kernel-patches
 # Git as nobody in particular: neither the user's configuration nor the clock gets into what it makes.
 plain_git()
 {
-	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
 	GIT_AUTHOR_NAME=kvmi-lat GIT_AUTHOR_EMAIL=kvmi-lat@localhost GIT_AUTHOR_DATE='1700000000 +0000' \
 	GIT_COMMITTER_NAME=kvmi-lat GIT_COMMITTER_EMAIL=kvmi-lat@localhost GIT_COMMITTER_DATE='1700000000 +0000' \
 		git "$@"
@@ -247,7 +246,7 @@ import_tree_now()
 	cd "$KVMI_LAT_TREE" || exit
 	if [ -e .git ]; then
 		# what git knows and what it does not ignore, there or gone
-		users_git ls-files -z -c -o -d --exclude-standard | tree_index update-index --add --remove -z --stdin
+		git_as_set_up ls-files -z -c -o -d --exclude-standard | tree_index update-index --add --remove -z --stdin
 	elif [ -e .config ] || [ -e include/generated ]; then
 		tree_index add -A .
 	else

@@ -2,6 +2,7 @@
 /* Creates a VM to be fuzzed, resets its vCPUs, and asks them at last for a plain hypercall. */
 #include "machine.h"
 
+#include "../lab/lab.h"
 #include "../lab/raw.h"
 #include "guests/fuzz.h"
 
@@ -16,8 +17,6 @@
 
 #define PAGE	 4096UL
 #define CHECK_MS 5000
-
-#define RUN_BYTES (3 * 4096) /* what KVM gives of a vCPU on x86 */
 
 VMM_DECLARE_GUEST(fuzz);
 extern const char guest_fuzz_handler[], guest_fuzz_plain[], guest_fuzz_spin[], guest_fuzz_touch[];
@@ -346,7 +345,7 @@ void machine_check(struct machine *m)
 void machine_close(struct machine *m)
 {
 	for (unsigned int i = 0; i < atomic_load(&m->nr_vcpus); i++) {
-		munmap(m->vcpu[i].run, RUN_BYTES);
+		munmap(m->vcpu[i].run, LAB_RUN_BYTES);
 		close(m->vcpu[i].fd);
 	}
 	close(m->fd);

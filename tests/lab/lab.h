@@ -50,6 +50,9 @@ void lab_open(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpus);
 /* The same for tests that need no breakpoint. */
 void lab_open_any(struct lab *l, const struct vmm_guest *g, unsigned int nr_vcpus);
 
+/* What KVM gives of a vCPU to be mapped, on x86. */
+#define LAB_RUN_BYTES (3 * 4096)
+
 /* Two ends of a connection: [0] for KVM, [1] for the tool. */
 void lab_socketpair(int sv[2]);
 

@@ -21,7 +21,6 @@
 #define SLAB_KB	   3072
 #define COMMANDS   12000
 #define AT_ONCE_MS 1000
-#define RUN_BYTES  (3 * 4096) /* what KVM gives of a vCPU on x86 */
 
 /* KVM's own memory for one queued command is more than what came: a list, pointers, the message. */
 #define LEAST_OVERHEAD 32
@@ -275,9 +274,10 @@ static void enter_cgroup(void)
 {
 	mkdir(CGROUPS, 0700);
 	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		skip("no cgroup2: %s", strerror(errno));
+		skip("no cgroup2 (%s): needs a kernel with CONFIG_MEMCG, as of make check-debug",
+		     strerror(errno));
 	if (!lab_write_file(CGROUPS "/cgroup.subtree_control", "+memory"))
-		skip("the kernel has no memory cgroups (CONFIG_MEMCG)");
+		skip("no memory cgroups: needs a kernel with CONFIG_MEMCG, as of make check-debug");
 	check(!mkdir(CGROUP, 0700) || errno == EEXIST);
 	check(lab_write_file(CGROUP "/cgroup.procs", "0"));
 }
@@ -412,7 +412,7 @@ static void test_limit_destroy(void)
 	for (unsigned int i = 0; i < 2; i++) {
 		struct vmm_vcpu *v = vmm_vcpu(in.l.vm, i);
 
-		munmap(v->run, RUN_BYTES);
+		munmap(v->run, LAB_RUN_BYTES);
 		close(v->fd);
 	}
 	close(vmm_fd(in.l.vm));

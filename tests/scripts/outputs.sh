@@ -7,7 +7,6 @@
 lat=$root/build/tools/kvmi-lat
 bench=$root/build/bench/kvmi-bench
 sample=$root/tests/unit/sample-run.json
-export LC_ALL=C
 umask 022
 
 for program in "$lat" "$bench"; do
@@ -36,7 +35,6 @@ export_to()	# FILE
 	"$lat" export --format csv -o "$1" "$sample"
 }
 
-mode_is()	{ [ "$(stat -c %a "$1")" = "$2" ] || { echo "# mode $(stat -c %a "$1")" && false; }; }
 
 run export_to plain
 check "export to a file" status_is 0

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Outputs that the user names and that are no plain files: devices, pipes, links, descriptors; modes; what cannot be written.
+# Where scripts write, if the user names no plain file: devices, pipes, links, descriptors; modes; what cannot be written.
 # shellcheck disable=SC2094,SC2317 # conditions are called by name
 
 . "$(dirname "$0")/tap.sh"
@@ -17,7 +17,6 @@ report()	# FILE
 }
 is_page()	{ [ "$(grep -c '^<!DOCTYPE html>' "$1").$(grep -c '</html>' "$1")" = 1.1 ]; }
 is_link_to()	{ [ "$(readlink "$1")" = "$2" ]; }
-mode_is()	{ [ "$(stat -c %a "$1")" = "$2" ] || { stat -c '# %a' "$1" && false; }; }
 
 echo old >target && ln -s target link && chmod 600 target
 report link

@@ -61,5 +61,6 @@ status_is()	{ [ "$status" -eq "$1" ] || { echo "# status $status, expected $1" &
 out_is()	{ [ "$(cat "$tmp/out")" = "$1" ]; }
 err_has()	{ grep -qF -- "$1" "$tmp/err"; }
 out_has()	{ grep -qF -- "$1" "$tmp/out"; }
+mode_is()	{ [ "$(stat -c %a "$1")" = "$2" ] || { echo "# mode $(stat -c %a "$1")" && false; }; }
 one_line()	{ [ "$(wc -l <"$1")" -eq 1 ] || { echo "# not one line" && false; }; }
 both()		{ $1 && $2; }

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Builds the programs and runs the jobs: `make bench` is the main one, `make check` the tests.
 
-# awk, sort and sed in recipes take and print the same in every locale.
-export LC_ALL := C
-unexport CDPATH LANGUAGE
-
 V ?= 0
 ifeq ($(V),1)
 Q :=
@@ -103,7 +99,7 @@ measuring: build/tools/kvmi-lat build/bench/kvmi-bench
 BENCH_DEPS := $(if $(wildcard /sys/module/kvm/parameters/introspection),build plot,bench)
 
 # All that there is a series for; a version whose source is not to be had is skipped, with the reason.
-ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | sort -V)
+ALL_KERNELS = $(shell printf '%s\n' $(patsubst kernel-patches/linux-%/series,%,$(wildcard kernel-patches/linux-*/series)) | LC_ALL=C sort -V)
 
 .PHONY: bench check check-all check-deb check-debug check-debug-mutants check-gbench check-kcsan check-kcsan-mutants check-page check-selftests check-series cost drift host-check kernel kernels mutate overhead perf-check planted report results stress
 bench:

@@ -129,7 +129,7 @@ bench none ok --seed 7 --machine vmx --kernels 6.12+mitigations
 check "a kernel with mitigations: in the name of the run" runs_are "6.12+mitigations-vmx-seed7.json"
 check "it boots that one" grep -q -- "--kernel /built/build 6.12 --mitigations/bzImage" calls
 bench none ok --kernels 6.12+nothing
-check "with what there is not: one line" both "status_is 1" "one_line $tmp/err"
+check "with what there is not: one line" both "status_is 1" "one_line err"
 export KERNEL='no 6.1'
 bench none ok --seed 7 --machine vmx --kernels "6.12 6.1"
 check "no source of one: it is skipped, and said so" err_has "SKIP 6.1"
@@ -138,9 +138,9 @@ bench none ok --seed 7 --kernels 6.1
 check "no source of any: status 1" both "status_is 1" "err_has SKIP"
 unset KERNEL
 bench none ok --kernels 9.9
-check "a kernel that there is no series for: one line" both "status_is 1" "one_line $tmp/err"
+check "a kernel that there is no series for: one line" both "status_is 1" "one_line err"
 bench both ok --host --kernels 6.1
-check "kernels are for the lab" both "status_is 1" "one_line $tmp/err"
+check "kernels are for the lab" both "status_is 1" "one_line err"
 bench kvmi ok --seed 7
 check "#BP exits do not arrive: the lab" err_has "in the lab"
 check "says why" err_has "no #BP exits: not seen"
@@ -168,10 +168,10 @@ bench none spread --seeds "1 2 4" --machine vmx --max-spread 0.1
 check "and not within 0.1: status 1" status_is 1
 check "says which" grep -q 'int3 .*hit to hit.*1001\.0 .*1002\.0 .*1004\.0 .*1002\.0 .*too far' out
 printf 'r-seed1\tm\tc\tw\t1\t100\nr-seed2\tm\tc\tw\t9\t99\n' >few
-run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" few
+run_part awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" few
 check "a mean of less than a hundred is not judged" both "status_is 0" "grep -q n.<.100 out"
 sed 's/99$/100/' few >enough
-run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" enough
+run_part awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" enough
 check "a mean of a hundred is" status_is 1
 bench none ok --runs 4 --machine svm
 check "--runs 4 draws four seeds" [ "$(sed 's/.*--seed \([0-9]*\) .*/\1/' calls | sort -u | wc -l)" -eq 4 ]
@@ -182,11 +182,11 @@ for off in 1 2; do
 	for mean in "1 100" "2 100" "3 $((100 + off))"; do
 		printf 'a-seed%s\tm\tint3\tcommands\t%s\t1000\n' "${mean% *}" "${mean#* }"
 	done >units
-	run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
+	run_part awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
 	check "$off off in 100, limit 0.5 %: status $((off - 1))" status_is $((off - 1))
 done
 printf 'a-seed%s\tm\tloop\thit to hit, detached\t%s\t1000\n' 1 10 2 10 3 10.9 >units
-run awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
+run_part awk -F '\t' -v limit=0.5 -f "$root/scripts/bench.d/median.awk" -f "$root/scripts/bench.d/spread.awk" units
 check "the guest's clock is not allowed one" status_is 1
 
 # --- what goes wrong

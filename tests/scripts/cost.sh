@@ -31,7 +31,7 @@ F
 
 table()	# EXIT-LIMIT HOOK-LIMIT
 {
-	run awk -F '\t' -v exit_limit="$1" -v hook_limit="$2" -f "$root/scripts/cost.d/table.awk" "$tmp/lines"
+	run_part awk -F '\t' -v exit_limit="$1" -v hook_limit="$2" -f "$root/scripts/cost.d/table.awk" "$tmp/lines"
 }
 
 figures 1314

@@ -39,7 +39,7 @@ check "the same PC twice counts once" both "status_is 0" "out_has 100.0"
 
 printf 'ffffffff81000015\n' >"$tmp/one"
 coverage "$tmp/kernel" "$tmp/a"
-check "half of the lines: status 1, says so in one line" both "status_is 1" "one_line $tmp/err"
+check "half of the lines: status 1, says so in one line" both "status_is 1" "one_line err"
 check "how many, by file" grep -q "^ 66.7 %     2 of    3 lines  $core\$" "$tmp/out"
 check "a file that was not reached at all" grep -q "^  0.0 %     0 of    1 lines  $arch\$" "$tmp/out"
 check "each line that is missing, with its text" \
@@ -86,7 +86,7 @@ check "no PCs at all: status 1" both "status_is 1" "err_has no PC"
 
 # --- usage
 coverage "$tmp/kernel"
-check "no PCs given: status 2, one line" both "status_is 2" "one_line $tmp/err"
+check "no PCs given: status 2, one line" both "status_is 2" "one_line err"
 mkdir "$tmp/plain"
 coverage "$tmp/plain" "$tmp/a"
 check "a kernel without points: status 2, says what to build" both "status_is 2" "err_has --fuzz"

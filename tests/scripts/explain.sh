@@ -39,7 +39,7 @@ hit()	# TIME [ADDRESS...]: six instructions, and a string instruction of five it
 } >"$tmp/log"
 functions()	# FROM
 {
-	run awk -v from="$1" -v logfile="$tmp/log" -f "$root/scripts/explain.d/functions.awk" "$tmp/map" "$tmp/log"
+	run_part awk -v from="$1" -v logfile="$tmp/log" -f "$root/scripts/explain.d/functions.awk" "$tmp/map" "$tmp/log"
 }
 functions handler
 check "a trace with whole hits: status 0" status_is 0
@@ -50,9 +50,9 @@ check "BPF and the guest are neither" grep -q "^2	(guest, BPF and others)" "$tmp
 check "the most frequent length, and how frequent it is" grep -qx "total	11	3	4" "$tmp/out"
 check "what the longer hit has is left out" [ "$(grep -c first "$tmp/out")" -eq 0 ]
 functions no_such_function
-check "a function that the kernel lacks: one line, status 1" both "status_is 1" "one_line $tmp/err"
+check "a function that the kernel lacks: one line, status 1" both "status_is 1" "one_line err"
 functions first
-check "a function that comes by once is no hit" both "status_is 1" "one_line $tmp/err"
+check "a function that comes by once is no hit" both "status_is 1" "one_line err"
 
 # --- the driver
 tree="$tmp/a tree"
@@ -108,8 +108,8 @@ explain 6.12
 check "a lab that fails: status 1, with what it said" both "status_is 1" "err_has broke"
 unset LAB
 explain 9.9
-check "no such series: one line" both "status_is 1" "one_line $tmp/err"
+check "no such series: one line" both "status_is 1" "one_line err"
 run "$tree/scripts/explain" --case foo 6.12
-check "no such case: one line" both "status_is 1" "one_line $tmp/err"
+check "no such case: one line" both "status_is 1" "one_line err"
 
 finish

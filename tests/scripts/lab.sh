@@ -13,15 +13,15 @@ lab()
 
 # --- arguments: refused before anything is built or booted
 lab --machine vax -- true
-check "unknown machine: 125, one line" both "status_is 125" "one_line $tmp/err"
+check "unknown machine: 125, one line" both "status_is 125" "one_line err"
 lab --machine svm
-check "no command: 125, one line" both "status_is 125" "one_line $tmp/err"
+check "no command: 125, one line" both "status_is 125" "one_line err"
 lab --machine svm --cpus 99 -- true
-check "--cpus 99: 125, one line" both "status_is 125" "one_line $tmp/err"
+check "--cpus 99: 125, one line" both "status_is 125" "one_line err"
 lab --machine svm --parallel -- true
-check "--parallel with Bochs: 125, one line" both "status_is 125" "one_line $tmp/err"
+check "--parallel with Bochs: 125, one line" both "status_is 125" "one_line err"
 run "$root/scripts/lab" run --machine svm --kernel "$tmp/none" -- true
-check "no such kernel: 125, one line" both "status_is 125" "one_line $tmp/err"
+check "no such kernel: 125, one line" both "status_is 125" "one_line err"
 
 # --- a machine, the ordinary way: files in and out, output, status
 mkdir -p "$tmp/in/deep" "$tmp/results"
@@ -93,7 +93,7 @@ emulator=$(ps -eo pid=,ppid=,args= | awk '/lab-watch/ && !/awk/ { w[$1] } /bochs
 kill -INT "-$group"
 wait "$group"
 status=$?
-check "Ctrl-C: 130, one line" both "status_is 130" "one_line $tmp/err"
+check "Ctrl-C: 130, one line" both "status_is 130" "one_line err"
 check "Ctrl-C: there was an emulator and it is gone" [ -n "$emulator" -a ! -d "/proc/$emulator" ]
 check "Ctrl-C: nothing is left in TMPDIR" [ -z "$(ls "$tmp/a tmp")" ]
 

@@ -65,7 +65,7 @@ alive()		{ pgrep -f "^sleep $1\$" >/dev/null; }
 gone()		{ ! alive "$1"; }
 
 mutate
-check "no mutants: one line" both "status_is 2" "one_line $tmp/err"
+check "no mutants: one line" both "status_is 2" "one_line err"
 
 mutant 01-caught 'Fault: it is wrong' 'Run: vmx test_a'
 mutate
@@ -111,9 +111,9 @@ check "a second machine is tried after the first" both "status_is 0" "has 06-oth
 mutate --list
 check "--list: names and faults, nothing run" both "has it hangs" "ran 0 ."
 mutate 9
-check "a name that is none: one line" both "status_is 2" "one_line $tmp/err"
+check "a name that is none: one line" both "status_is 2" "one_line err"
 mutate --lsit
-check "an option that is none: one line" both "status_is 2" "one_line $tmp/err"
+check "an option that is none: one line" both "status_is 2" "one_line err"
 mutant 07-headless 'Run: vmx test_a'
 mutate 7
 check "a mutant without fault is refused" both "status_is 2" "err_has Fault"

@@ -127,7 +127,7 @@ for name in nowhere/x lost dir to_dir; do
 	run "$bench" --benchmark_filter=cpuid --benchmark_out=$name
 	check "kvmi-bench --benchmark_out=$name: status" status_is 2
 	check "kvmi-bench --benchmark_out=$name: the reason" err_has "cannot write $name (--benchmark_out): "
-	check "kvmi-bench --benchmark_out=$name: nothing else" one_line "$tmp/err"
+	check "kvmi-bench --benchmark_out=$name: nothing else" one_line err
 done
 KVMI_LAT_ENTRIES=fifo
 cat fifo >x.json &

@@ -12,7 +12,7 @@ lines()
 
 table()	# LIMIT JSON
 {
-	run awk -F '\t' -v job=overhead -v limit="$1" -v json="$2" -v what=instructions -v columns='stock|off|hooked' \
+	run_part awk -F '\t' -v job=overhead -v limit="$1" -v json="$2" -v what=instructions -v columns='stock|off|hooked' \
 		-f "$root/scripts/boots.d/table.awk" "$tmp/lines"
 }
 

@@ -14,7 +14,7 @@ counts()
 	done >"$tmp/lines"
 	printf 'kvmi-lat\tmean\t900.5\nperf\tmean\t800\nkvmi-lat\tkvmi_event\t50\n' >>"$tmp/lines"
 	[ -z "$1" ] || printf 'perf\tkvmi_event\t%s\n' "$1" >>"$tmp/lines"
-	run awk -F '\t' -v machine=svm -v seed=1 -f "$root/scripts/perf-check.d/compare.awk" "$tmp/lines"
+	run_part awk -F '\t' -v machine=svm -v seed=1 -f "$root/scripts/perf-check.d/compare.awk" "$tmp/lines"
 }
 
 counts 50

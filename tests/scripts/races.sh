@@ -36,21 +36,21 @@ report 'kvm_vcpu_kick / vcpu_enter_guest' kvm_vcpu_kick >>"$tmp/log"
 report 'kvm_vcpu_kick / vcpu_enter_guest' kvm_vcpu_kick >>"$tmp/log"
 races
 check "KVM's own races are no failure" status_is 0
-check "KVM's own races are counted" both "grep -q failures:.2$ $tmp/out" "grep -q 2.x.*kvm_vcpu_kick $tmp/out"
+check "KVM's own races are counted" both "out_like failures:.2$" "out_like 2.x.*kvm_vcpu_kick"
 
 report 'kvmi_recv_thread / vcpu_enter_guest' kvmi_recv_thread >>"$tmp/log"
 echo '[    2.000000] something else' >>"$tmp/log"
 races
-check "a race with introspection on one side: failed" both "status_is 1" "grep -q ^not.ok.2 $tmp/out"
+check "a race with introspection on one side: failed" both "status_is 1" "out_like ^not.ok.2"
 check "its report is shown, and nothing but it" [ "$(grep -c -e '^#  kvmi_recv_thread+0x1c' -e 'something else' "$tmp/out")" -eq 1 ]
 check "beside it the others are counted as before" grep -q 'failures: 2$' "$tmp/out"
 
 printf 'enabled: 1\nsetup_watchpoints: 0\n' >"$tmp/kcsan"
 : >"$tmp/log"
 races
-check "a KCSAN that has watched nothing: failed" both "status_is 1" "grep -q ^not.ok.1 $tmp/out"
+check "a KCSAN that has watched nothing: failed" both "status_is 1" "out_like ^not.ok.1"
 rm "$tmp/kcsan"
 races
-check "no KCSAN: failed" both "status_is 1" "grep -q ^not.ok.1 $tmp/out"
+check "no KCSAN: failed" both "status_is 1" "out_like ^not.ok.1"
 
 finish

@@ -23,7 +23,7 @@ check "no rules at all: status 1" status_is 1
 
 run "$root/tests/rules" "$tmp/none.rst"
 check "no such file: status 1" status_is 1
-check "no such file: one sentence" one_line "$tmp/err"
+check "no such file: one sentence" one_line err
 run "$root/tests/rules" --nonsense
 check "unknown option: status 2" status_is 2
 

@@ -41,15 +41,15 @@ no_stray_blanks()	{ ! files . ':!*.patch' ':!*.svg' ':!*.png' | tr '\n' '\0' | x
 # TE ends a table in a manual.
 spelled()	{ files . ':!*.patch' ':!*.svg' ':!*.png' | tr '\n' '\0' | xargs -0 codespell --ignore-words-list te; }
 
-run formatted
+run_part formatted
 check "clang-format has nothing to change" status_is 0
-run checked
+run_part checked
 check "shellcheck has nothing to say" status_is 0
-run licensed
+run_part licensed
 check "every file names its licence" status_is 0
-run no_stray_blanks
+run_part no_stray_blanks
 check "no blanks at the end of a line" status_is 0
-run spelled
+run_part spelled
 check "codespell finds no misspelling" status_is 0
 
 finish

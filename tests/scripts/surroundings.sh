@@ -42,7 +42,7 @@ strange=$(git ls-files scripts tests | while IFS= read -r file; do
 	tests/lab/* | scripts/lab-init | *.d/* | */common.sh | */surroundings.sh) continue ;;
 	esac
 	head -n 1 "$file" | grep -qE '^#!.*sh$' || continue
-	grep -qE 'common\.sh|tap\.sh|surroundings\.sh' "$file" || echo "$file"
+	grep -qE '(common|tap|surroundings|users)\.sh' "$file" || echo "$file"
 done)
 check "each script is sheltered: $(echo "$strange" | tr '\n' ' ')" [ -z "$strange" ]
 

@@ -3,8 +3,8 @@
 # TAP for the tests of the scripts. Sourced; leaves $root (the tree) and $tmp (gone at the end).
 
 root=$(CDPATH="" cd "$(dirname "$0")/../.." && pwd) || exit 1
-# shellcheck source=../../scripts/surroundings.sh
-. "$root/scripts/surroundings.sh"
+# shellcheck source=../users.sh
+. "$root/tests/users.sh"
 tap_count=0
 tap_failed=0
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/kvmi-lat-test.XXXXXXXX") || exit 1
@@ -27,8 +27,15 @@ result()
 	done
 }
 
-# run COMMAND...: keeps its output, its status in $status
+# run COMMAND...: in the user's surroundings; keeps its output, its status in $status
 run()
+{
+	as_the_user "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+}
+
+# run_part COMMAND...: the same for a part of a script, which has sheltered it
+run_part()
 {
 	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	status=$?
@@ -61,6 +68,8 @@ status_is()	{ [ "$status" -eq "$1" ] || { echo "# status $status, expected $1" &
 out_is()	{ [ "$(cat "$tmp/out")" = "$1" ]; }
 err_has()	{ grep -qF -- "$1" "$tmp/err"; }
 out_has()	{ grep -qF -- "$1" "$tmp/out"; }
+out_like()	{ grep -q -- "$1" "$tmp/out"; }
+err_like()	{ grep -q -- "$1" "$tmp/err"; }
 mode_is()	{ [ "$(stat -c %a "$1")" = "$2" ] || { echo "# mode $(stat -c %a "$1")" && false; }; }
-one_line()	{ [ "$(wc -l <"$1")" -eq 1 ] || { echo "# not one line" && false; }; }
+one_line()	{ [ "$(wc -l <"$tmp/$1")" -eq 1 ] || { echo "# not one line" && false; }; }
 both()		{ $1 && $2; }

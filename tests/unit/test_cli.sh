@@ -5,8 +5,8 @@
 # shellcheck disable=SC2016 # what is in single quotes is for the shells started with it
 
 root=$PWD
-# shellcheck source=../../scripts/surroundings.sh
-. "$root/scripts/surroundings.sh"
+# shellcheck source=../users.sh
+. "$root/tests/users.sh"
 top=$PWD
 kvmi_lat=$PWD/build/tools/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json
@@ -36,7 +36,7 @@ expect()
 	status=$2
 	words=$3
 	shift 3
-	"$@" >out 2>err
+	as_the_user "$@" >out 2>err
 	got=$?
 	if [ "$got" -ne "$status" ]; then
 		echo "# exit status $got instead of $status"

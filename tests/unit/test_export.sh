@@ -4,8 +4,8 @@
 # shellcheck disable=SC2016,SC2094,SC2317 # dollars are awk's, conditions are called by name
 
 root=$PWD
-# shellcheck source=../../scripts/surroundings.sh
-. "$root/scripts/surroundings.sh"
+# shellcheck source=../users.sh
+. "$root/tests/users.sh"
 kvmi_lat=$PWD/build/tools/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat export.XXXXXX") || exit 1
@@ -41,7 +41,7 @@ export_as()
 {
 	format=$1
 	shift
-	"$kvmi_lat" export --format "$format" "$@" "$sample" >out 2>err
+	as_the_user "$kvmi_lat" export --format "$format" "$@" "$sample" >out 2>err
 	status=$?
 }
 

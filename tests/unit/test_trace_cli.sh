@@ -3,8 +3,8 @@
 # kvmi-trace's command line, and what it does about its socket when no VMM comes. Run from the top directory.
 
 root=$PWD
-# shellcheck source=../../scripts/surroundings.sh
-. "$root/scripts/surroundings.sh"
+# shellcheck source=../users.sh
+. "$root/tests/users.sh"
 kvmi_trace=$PWD/build/tools/kvmi-trace
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi trace cli.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -20,7 +20,7 @@ expect()
 	words=$3
 	shift 3
 	count=$((count + 1))
-	timeout 30 "$@" >out 2>err </dev/null
+	as_the_user timeout 30 "$@" >out 2>err </dev/null
 	got=$?
 	if [ "$got" -eq "$status" ] && { [ -z "$words" ] || cat out err | grep -qF -e "$words"; }; then
 		echo "ok $count - $name"

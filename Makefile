@@ -18,7 +18,7 @@ BPFTOOL ?= bpftool
 # What clang warns of and gcc does not: messages are made of structures that end in arrays; a field not named is zero.
 WARNINGS := -Wall -Wextra -Werror -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers
 # CPPFLAGS, CFLAGS, CXXFLAGS and LDFLAGS are the caller's; what the sources need is said elsewhere.
-OUR_CPPFLAGS := -D_GNU_SOURCE -I tools/lib -I bpf -I build/bpf
+OUR_CPPFLAGS := -D_GNU_SOURCE -I tools/lib -I tools/libkvmi-client -I bpf -I build/bpf
 CFLAGS   ?= -O2 -g
 CXXFLAGS ?= -O2 -g
 ALL_CFLAGS   = -std=gnu11 $(WARNINGS) $(OUR_CPPFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -31,7 +31,10 @@ UNIT_TESTS :=
 all:
 
 -include bpf/build.mk
--include tools/build.mk
+-include tools/lib/build.mk
+-include tools/libkvmi-client/build.mk
+-include tools/kvmi-lat/build.mk
+-include tools/kvmi-trace/build.mk
 -include bench/build.mk
 -include tests/build.mk
 -include tests/fuzz/build.mk
@@ -92,7 +95,7 @@ help:
 
 # What a benchmark is measured with: not all the programs of the tests have to be built for it.
 .PHONY: measuring
-measuring: build/tools/kvmi-lat build/bench/kvmi-bench
+measuring: build/kvmi-lat build/kvmi-bench
 	@:
 
 # With KVMI in the running kernel the lab, and what it takes, will hardly be needed.
@@ -168,12 +171,12 @@ check-kcsan-mutants:
 
 overhead:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory build/kvmi-bench
 	$(Q)scripts/overhead $(OVERHEAD_ARGS)
 
 drift:
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory build/kvmi-bench
 	$(Q)scripts/drift $(DRIFT_ARGS)
 
 cost:
@@ -203,7 +206,7 @@ stress:
 
 host-check:
 	$(Q)scripts/deps build
-	$(Q)$(MAKE) --no-print-directory build/bench/kvmi-bench
+	$(Q)$(MAKE) --no-print-directory build/kvmi-bench
 	$(Q)scripts/host-check
 
 kernel:
@@ -216,12 +219,12 @@ kernels:
 
 report:
 	$(Q)scripts/deps build plot
-	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat
+	$(Q)$(MAKE) --no-print-directory build/kvmi-lat
 	$(Q)scripts/report $(or $(REPORT_ARGS),results/*-seed*.json)
 
 check-page:
 	$(Q)scripts/deps build plot page
-	$(Q)$(MAKE) --no-print-directory build/tools/kvmi-lat
+	$(Q)$(MAKE) --no-print-directory build/kvmi-lat
 	$(Q)tests/page
 
 # The graphs show all runs that are there, and none is left of a series that has changed. What the functions are compared in
@@ -258,9 +261,9 @@ PREFIX ?= /usr/local
 install: $(PROGS) install-completion
 	$(Q)install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1"
 	$(Q)install -d "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
-	$(Q)install -m 755 build/tools/kvmi-lat build/tools/kvmi-trace build/bench/kvmi-bench \
+	$(Q)install -m 755 build/kvmi-lat build/kvmi-trace build/kvmi-bench \
 		"$(DESTDIR)$(PREFIX)/bin"
-	$(Q)install -m 644 tools/kvmi-lat.1 tools/kvmi-trace.1 bench/kvmi-bench.1 \
+	$(Q)install -m 644 tools/kvmi-lat/kvmi-lat.1 tools/kvmi-trace/kvmi-trace.1 bench/kvmi-bench.1 \
 		"$(DESTDIR)$(PREFIX)/share/man/man1"
 	$(Q)install -m 644 build/bpf/kvmi_lat.bpf.o "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
 

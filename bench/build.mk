@@ -14,13 +14,13 @@ KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench answers cases control
 	kcounts noise options probes other receivers session stats vm offer \
 	$(addprefix guests/,cpuid demo hypercall hypercall_event int3 int3_handled int3_paced loop npt_fault pio_out))
 
-PROGS += build/bench/kvmi-bench
+PROGS += build/kvmi-bench
 
 # Debian has Google Benchmark as a shared library only.
-build/bench/kvmi-bench: $(KVMI_BENCH_OBJS) $(LIBVMM) $(LIBKVMI)
+build/kvmi-bench: $(KVMI_BENCH_OBJS) $(LIBVMM) $(LIBKVMI_CLIENT) $(LIBTOOLS)
 	$(call msg,CXXLD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lbenchmark -ljansson -lpthread $(LIBKVMI_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lbenchmark -ljansson -lpthread $(LIBKVMI_CLIENT_LIBS)
 
 # Tests of the VMM itself; they run in the lab. cmocka is a shared library only, too.
 PROGS += build/tests/lab/test_vmm

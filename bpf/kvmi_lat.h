@@ -67,7 +67,7 @@ enum kvmi_lat_user {
 #define NR_CLASSES	 (CLASS_TOOL + KVMI_LAT_NR_ACTIONS * NR_TOOL_STAGES)
 
 /*
- * What was seen, and everything that could not become a sample, by kind. tools/names.c has the
+ * What was seen, and everything that could not become a sample, by kind. tools/kvmi-lat/run-file/class_names.c has the
  * names and the one-line explanations.
  */
 enum kvmi_lat_counter {

@@ -53,7 +53,7 @@ $(addprefix build/tests/lab/, test_reconnect test_vmm_state test_set_registers t
 build/tests/lab/test_coexist: build/tests/lab/guests/coexist.o
 build/tests/lab/test_protected: build/tests/lab/peek.o
 
-$(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)
+$(LAB_TESTS): build/tests/lab/%: build/tests/lab/%.o $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI_CLIENT) $(LIBTOOLS)
 	$(call msg,CCLD,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lpthread
 

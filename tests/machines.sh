@@ -45,14 +45,14 @@ run_in_machine()
 	case " $_programs" in
 	*' bpftool.sh'* | *' no-breakpoints.sh'* | *' live.sh'* | *test_counts* | *test_delays*)
 		set -- "$@" --file "$root/build/bpf/kvmi_lat.bpf.o:/kvmi_lat.bpf.o" \
-			--file "$root/build/tools/kvmi-lat" --file "$root/build/bench/kvmi-bench" \
+			--file "$root/build/kvmi-lat" --file "$root/build/kvmi-bench" \
 			--file "$root/build/tests/lab/test_counts" \
 			--file "$(PATH=$PATH:/usr/sbin command -v bpftool):/bin/bpftool"
 		;;
 	esac
 	case " $_programs" in
 	*' kvmi-trace.sh'* | *' live.sh'* | *' two-cpus.sh'*)
-		set -- "$@" --file "$root/build/tools/kvmi-trace" --file "$root/build/bench/kvmi-bench" \
+		set -- "$@" --file "$root/build/kvmi-trace" --file "$root/build/kvmi-bench" \
 			--file "$root/build/tests/lab/json_lines"
 		;;
 	esac

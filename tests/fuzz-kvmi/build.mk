@@ -9,7 +9,7 @@ FUZZ_KVMI_OBJS := $(addprefix build/tests/fuzz-kvmi/, fuzz_kvmi.o plan.o message
 
 PROGS += $(FUZZ_KVMI_PROG)
 
-$(FUZZ_KVMI_PROG): $(FUZZ_KVMI_OBJS) $(addprefix build/tests/lab/, stress_memory.o) $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI)
+$(FUZZ_KVMI_PROG): $(FUZZ_KVMI_OBJS) $(addprefix build/tests/lab/, stress_memory.o) $(LAB_TEST_OBJS) $(LIBVMM) $(LIBKVMI_CLIENT) $(LIBTOOLS)
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -ljansson -lpthread

@@ -4,15 +4,14 @@
 FUZZ_SECONDS ?= 600
 
 FUZZ_RUN_SOURCES := $(addprefix tests/fuzz/, fuzz_run.c mutate.c)
-FUZZ_RUN_SOURCES += $(addprefix tools/, runfile.c runfile_check.c text.c lib/ending_signals.c lib/plain_text.c summary.c vcpus.c hook_cost.c hooks.c log.c \
-	report_text.c report_json.c comparison.c side.c likeness.c rank.c compare_text.c compare_markdown.c \
-	compare_json.c measurement.c hist.c names.c whole_file.c filter.c report_hist.c)
+FUZZ_RUN_SOURCES += $(LAT_STATS) $(addprefix tools/kvmi-lat/commands/, report_text.c report_json.c report_hist.c \
+	compare_text.c compare_markdown.c compare_json.c histogram_filter.c)
 
 # clang also wants the fields named that a designated initializer leaves out; gcc does not.
-build/tests/fuzz/fuzz_run: $(FUZZ_RUN_SOURCES) $(wildcard tools/*.h bpf/*.h)
+build/tests/fuzz/fuzz_run: $(FUZZ_RUN_SOURCES) $(wildcard tools/lib/*.h tools/kvmi-lat/*/*.h bpf/*.h)
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(ALL_CFLAGS) -Wno-missing-field-initializers -I tools -fsanitize=fuzzer,address,undefined \
+	$(Q)$(CLANG) $(ALL_CFLAGS) -Wno-missing-field-initializers -I tools/kvmi-lat -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all $(LDFLAGS) -o $@ $(filter %.c,$^) -lbpf -ljansson -lm
 
 # What is found on the way is kept in build/; what breaks it is written there, too.

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make power: what the verdicts of kvmi-lat compare are worth, by simulation.
 
-build/tests/power/power: $(addprefix build/, tests/power/power.o tools/comparison.o tools/side.o \
-	tools/summary.o tools/hist.o tools/names.o tools/rank.o) $(LIBKVMI)
+build/tests/power/power: build/tests/power/power.o $(LAT_STATS:%.c=build/%.o)
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -ljansson -lm
 
-build/tests/power/power.o: OUR_CPPFLAGS += -I tools
+build/tests/power/power.o: OUR_CPPFLAGS += -I tools/kvmi-lat
 
 .PHONY: power
 power:

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comparison.h"
+#include "stats/comparison.h"
 #include "number.h"
 
 #define CASES 12

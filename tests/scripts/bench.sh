@@ -30,7 +30,7 @@ E
 for v in 5.10 6.1 6.12; do
 	mkdir -p "$tree/kernel-patches/linux-$v" && : >"$tree/kernel-patches/linux-$v/series"
 done
-program build/bench/kvmi-bench <<'E'
+program build/kvmi-bench <<'E'
 case $1:$PROBE in
 --probe-kvmi:kvmi | --probe-kvmi:both) echo "introspection: there" ;;
 --probe-kvmi:*) echo "no introspection: not there"; exit 1 ;;
@@ -38,7 +38,7 @@ case $1:$PROBE in
 --probe-int3:*) echo "no #BP exits: not seen"; exit 1 ;;
 esac
 E
-program build/tools/kvmi-lat <<'E'
+program build/kvmi-lat <<'E'
 case $1 in
 record) echo "$*" >>calls; mean=1000; . ./fake_run; fake_run host svm ns null >"$3" ;;
 report) shift; for f; do echo "report of $(basename "$f")"; done ;;
@@ -222,11 +222,11 @@ run env PROBE=none LAB=ok "$tree/scripts/bench" --seed 7 --machine svm --out "$r
 check "a run file that is a link is written through it" [ -L "$results/6.12-svm-seed7.json" -a -s "$results/there" ]
 bench none ok --seeds "1 2 1"
 check "a seed twice: one line" both "status_is 1" "one_line err"
-mv "$tree/build/tools/kvmi-lat" kept
+mv "$tree/build/kvmi-lat" kept
 bench none ok
 check "programs not built: one line" both "status_is 1" "one_line err"
 check "says what to do" err_has "run make"
-mv kept "$tree/build/tools/kvmi-lat"
+mv kept "$tree/build/kvmi-lat"
 
 # --- interrupted
 for signal in INT TERM; do
@@ -250,11 +250,11 @@ for signal in INT TERM; do
 done
 
 # --- make bench on a host, for real: a lab machine has the patched kernel, and no more than busybox and make
-if [ ! -x "$root/build/bench/kvmi-bench" ] || [ ! -x "$root/build/tools/kvmi-lat" ]; then
+if [ ! -x "$root/build/kvmi-bench" ] || [ ! -x "$root/build/kvmi-lat" ]; then
 	skip "make bench inside a lab machine" "the programs have not been built; run make"
 	finish
 fi
-run "$root/build/bench/kvmi-bench" --list
+run "$root/build/kvmi-bench" --list
 check "kvmi-bench --list" both "status_is 0" "out_has int3_event_retry"
 check "kvmi-bench --list: why cases cannot run is said once" [ -z "$(sed -n 's/^\[[0-9]*\] //p' out | sort | uniq -d)" ]
 check "of all of them" [ "$(sed -n 's/^[a-z].* \[\([0-9]*\)\]$/\1/p' out | sort -nu)" = "$(sed -n 's/^\[\([0-9]*\)\] .*/\1/p' out)" ]
@@ -262,7 +262,7 @@ check "of all of them" [ "$(sed -n 's/^[a-z].* \[\([0-9]*\)\]$/\1/p' out | sort 
 # On the machine's one CPU two cannot be had.
 every_case()
 {
-	for _case in $("$root/build/bench/kvmi-bench" --list | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p'); do
+	for _case in $("$root/build/kvmi-bench" --list | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p'); do
 		case $_case in
 		int3_event_polling | int3_event_same_cpu) grep -q "^$_case  *skipped" out ;;
 		*) grep -q "^$_case  *attached  *2  *300 " out ;;
@@ -276,7 +276,8 @@ for machine in vmx svm; do
 		--file "$(command -v make):/bin/" --file "$root/Makefile:/src/" --file "$root/bpf:/src/" --file "$root/bench:/src/" \
 		--file "$root/tools:/src/" --file "$root/tests:/src/" --file "$root/scripts:/src/" \
 		--file "$root/build/bpf:/src/build/" --file "$root/build/bench:/src/build/" \
-		--file "$root/build/tools:/src/build/" --out "$tmp/host" -- \
+		--file "$root/build/tools:/src/build/" --file "$root/build/kvmi-lat:/src/build/" \
+		--file "$root/build/kvmi-bench:/src/build/" --out "$tmp/host" -- \
 		sh -c 'make --no-print-directory -C /src bench BENCH_ARGS="--out /out/got --repetitions 2 -- --all --hits=150" && ls /tmp'
 	check "$machine: make bench ends with 0" status_is 0
 	check "$machine: it finds the patched kernel" out_has "on this machine, kernel"

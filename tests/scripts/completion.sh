@@ -4,7 +4,7 @@
 # shellcheck disable=SC2016,SC2317 # dollars are bash's, conditions are called by name
 
 . "$(dirname "$0")/tap.sh"
-bin=$root/build/tools
+bin=$root/build
 PATH=$bin:$PATH
 export LC_ALL=C
 mkdir "$tmp/here" && cd "$tmp/here" || exit 1

@@ -56,11 +56,11 @@ check "a function that comes by once is no hit" both "status_is 1" "one_line err
 
 # --- the driver
 tree="$tmp/a tree"
-mkdir -p "$tree/scripts" "$tree/build/bench" "$tree/kernel-patches/linux-6.1" "$tree/kernel-patches/linux-6.12" "$tmp/kernel"
+mkdir -p "$tree/scripts" "$tree/build" "$tree/kernel-patches/linux-6.1" "$tree/kernel-patches/linux-6.12" "$tmp/kernel"
 cp -R "$root/scripts/explain" "$root/scripts/explain.d" "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$root/scripts/boots.sh" "$tree/scripts/"
 : >"$tree/kernel-patches/linux-6.1/series"
 : >"$tree/kernel-patches/linux-6.12/series"
-printf '#!/bin/sh\n' >"$tree/build/bench/kvmi-bench"
+printf '#!/bin/sh\n' >"$tree/build/kvmi-bench"
 sed 's/ handler$/ kvm_emulate_cpuid/' "$tmp/map" >"$tmp/kernel/System.map"
 # 6.1 has one more instruction in helper
 {
@@ -87,7 +87,7 @@ while [ "\$1" != -- ]; do
 done
 cp "$tmp/log-\$version" "\$out/debugger.log"
 S
-chmod +x "$tree/scripts/kernel" "$tree/scripts/lab" "$tree/build/bench/kvmi-bench"
+chmod +x "$tree/scripts/kernel" "$tree/scripts/lab" "$tree/build/kvmi-bench"
 explain()
 {
 	run "$tree/scripts/explain" --case cpuid --machine vmx "$@"

@@ -17,7 +17,7 @@ built()
 	shift
 	rm -rf "$tree/build"
 	# gcc's link-time optimizer puts the directory's name into a makefile as it is
-	run env TMPDIR=/tmp timeout 500 make -C "$tree" -j2 "$@" build/tools/kvmi-lat build/tools/kvmi-trace build/tools/lib/libkvmi.a
+	run env TMPDIR=/tmp timeout 500 make -C "$tree" -j2 "$@" build/kvmi-lat build/kvmi-trace build/tools/libkvmi-client/libkvmi-client.a
 	check "$_what" status_is 0
 }
 

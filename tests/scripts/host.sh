@@ -7,9 +7,9 @@
 
 fake=$tmp/root
 tree=$tmp/tree
-mkdir -p "$tree/scripts" "$tree/build/bench" "$tmp/bin"
+mkdir -p "$tree/scripts" "$tree/build" "$tmp/bin"
 cp "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$root/scripts/host-check" "$tree/scripts/"
-cat >"$tree/build/bench/kvmi-bench" <<'S'
+cat >"$tree/build/kvmi-bench" <<'S'
 #!/bin/sh
 case $1 in
 --probe-noise) echo "${noise:+noisy: CPU 0 lost $noise}" ;;
@@ -17,7 +17,7 @@ case $1 in
 esac
 S
 printf '#!/bin/sh\necho "${uid:-0}"\n' >"$tmp/bin/id"
-chmod +x "$tree/build/bench/kvmi-bench" "$tmp/bin/id"
+chmod +x "$tree/build/kvmi-bench" "$tmp/bin/id"
 
 put()	# PATH VALUE
 {

@@ -4,8 +4,8 @@
 # shellcheck disable=SC2016,SC2317 # dollars are of the shells started with it, conditions are called by name
 
 . "$(dirname "$0")/tap.sh"
-lat=$root/build/tools/kvmi-lat
-bench=$root/build/bench/kvmi-bench
+lat=$root/build/kvmi-lat
+bench=$root/build/kvmi-bench
 sample=$root/tests/unit/sample-run.json
 umask 022
 

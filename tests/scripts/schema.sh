@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/tap.sh"
 cd "$root" || exit 1
-kvmi_lat=$root/build/tools/kvmi-lat
+kvmi_lat=$root/build/kvmi-lat
 
 if ! python3 -c 'import jsonschema' 2>/dev/null; then
 	skip "schemas" "there is no validator; apt-get install python3-jsonschema"

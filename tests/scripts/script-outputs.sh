@@ -7,7 +7,7 @@
 sample=$root/tests/unit/sample-run.json
 cd "$tmp" || exit 1
 
-if [ ! -x "$root/build/tools/kvmi-lat" ]; then
+if [ ! -x "$root/build/kvmi-lat" ]; then
 	skip "outputs of scripts/report" "the programs have not been built; run make"
 	finish
 fi

@@ -18,9 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "measurement.h"
-#include "names.h"
-#include "vcpus.h"
+#include "run-file/measurement.h"
+#include "run-file/class_names.h"
+#include "run-file/vcpu_sums.h"
 
 /* Uses types of kvmi_lat.h. */
 #include "kvmi_lat.skel.h"

@@ -8,7 +8,7 @@ root=$PWD
 # shellcheck source=../users.sh
 . "$root/tests/users.sh"
 top=$PWD
-kvmi_lat=$PWD/build/tools/kvmi-lat
+kvmi_lat=$PWD/build/kvmi-lat
 sample=$PWD/tests/unit/sample-run.json
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi lat cli.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compare.h"
-#include "likeness.h"
-#include "names.h"
+#include "commands/compare.h"
+#include "stats/comparable.h"
+#include "run-file/class_names.h"
 
 #define TOTAL (CLASS_BREAKPOINT + NR_STAGES + STAGE_TOTAL) /* of a breakpoint answered RETRY */
 

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fingerprint.h"
+#include "run-file/fingerprint.h"
 
 /* In a mount namespace of its own, so that nothing is left of it. */
 static int set_up(void **state)

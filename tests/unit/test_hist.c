@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-#include "hist.h"
+#include "run-file/hist.h"
 
 #define LIMIT (1ULL << HIST_MAX_BITS)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Unit tests of kvmi-trace's instructions: what is emulated and how, where the others lead. */
-#include "kvmi-trace-insn.h"
+#include "kvmi-trace/insn.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "interval.h"
-#include "slow.h"
+#include "attach/snapshots.h"
+#include "commands/slow_event.h"
 
 /* --- snapshots --- */
 

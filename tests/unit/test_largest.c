@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "rank.h"
-#include "runfile.h"
+#include "stats/rank_tests.h"
+#include "run-file/run_file.h"
 
 /* More cases and repetitions than the benchmark has, on a machine where nothing is quiet. */
 #define CASES	    32
@@ -116,7 +116,7 @@ static double compare_files(void)
 		out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		dup2(out, STDOUT_FILENO);
 		setrlimit(RLIMIT_AS, &memory);
-		execl("build/tools/kvmi-lat", "kvmi-lat", "compare", "--json", paths[0], paths[1],
+		execl("build/kvmi-lat", "kvmi-lat", "compare", "--json", paths[0], paths[1],
 		      (char *)NULL);
 		_exit(127);
 	}

@@ -9,7 +9,7 @@
 
 #include <bpf/btf.h>
 
-#include "offsets.h"
+#include "attach/vcpu_offsets.h"
 
 static struct btf *make_btf(bool with_index)
 {

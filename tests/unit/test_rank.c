@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rank.h"
+#include "stats/rank_tests.h"
 
 static bool near(double a, double b)
 {

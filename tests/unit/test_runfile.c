@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "names.h"
-#include "runfile.h"
-#include "summary.h"
+#include "run-file/class_names.h"
+#include "run-file/run_file.h"
+#include "stats/summary.h"
 
 #define TOTAL (CLASS_BREAKPOINT + NR_STAGES + STAGE_TOTAL) /* of a breakpoint answered RETRY */
 

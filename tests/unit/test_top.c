@@ -44,7 +44,7 @@ static void be_shell(int pids)
 		signal(SIGTTOU, SIG_IGN);
 		tcsetpgrp(STDIN_FILENO, getpid());
 		signal(SIGTTOU, SIG_DFL);
-		execl("build/tools/kvmi-lat", "kvmi-lat", "top", "-i", "50ms", NULL);
+		execl("build/kvmi-lat", "kvmi-lat", "top", "-i", "50ms", NULL);
 		_exit(127);
 	}
 	if (write(pids, &top, sizeof(top)) != sizeof(top))

@@ -46,7 +46,7 @@ static void start(void (*prepare)(int signal), int signal, const char *output, c
 		dup2(null, STDERR_FILENO);
 		if (prepare)
 			prepare(signal);
-		execv("build/tools/kvmi-trace", args);
+		execv("build/kvmi-trace", args);
 		_exit(127);
 	}
 	assert_true(vm.tool > 0);

@@ -5,7 +5,7 @@
 root=$PWD
 # shellcheck source=../users.sh
 . "$root/tests/users.sh"
-kvmi_trace=$PWD/build/tools/kvmi-trace
+kvmi_trace=$PWD/build/kvmi-trace
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvmi trace cli.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 count=0

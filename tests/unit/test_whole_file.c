@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "whole_file.h"
+#include "lib/whole_file.h"
 
 /* The tests work in a directory of their own. */
 static char directory[] = "/tmp/test_whole_file.XXXXXX";

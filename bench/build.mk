@@ -3,7 +3,7 @@
 
 LIBVMM := build/bench/libvmm.a
 
-LIBVMM_OBJS := $(patsubst %,build/bench/%.o,vmm vmm_run vmm_kvmi vmm_pages vmm_probe \
+LIBVMM_OBJS := $(patsubst %,build/bench/%.o,vmm vmm_error vmm_run vmm_kvmi vmm_pages vmm_probe \
 	guests/runtime guests/int3_probe)
 
 $(LIBVMM): $(LIBVMM_OBJS)

@@ -428,12 +428,12 @@ static int parse_options(int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (o) {
 		case OPT_HITS:
-			if (parse_number("hits", optarg, 1, 1000000000, &value))
+			if (option_number("hits", optarg, 1, 1000000000, &value))
 				return 2;
 			opt.hits = value;
 			break;
 		case OPT_CPU:
-			if (parse_number("cpu", optarg, 0, 65535, &value))
+			if (option_number("cpu", optarg, 0, 65535, &value))
 				return 2;
 			/* The default for the other one may not be this CPU's neighbour any more. */
 			if (!own_introspector_cpu && opt.setup.introspector_cpu == (int)value)
@@ -441,13 +441,13 @@ static int parse_options(int argc, char **argv)
 			opt.setup.cpu = value;
 			break;
 		case OPT_INTROSPECTOR_CPU:
-			if (parse_number("introspector_cpu", optarg, 0, 65535, &value))
+			if (option_number("introspector_cpu", optarg, 0, 65535, &value))
 				return 2;
 			opt.setup.introspector_cpu = value;
 			own_introspector_cpu = true;
 			break;
 		case OPT_RATE:
-			if (parse_number("rate", optarg, 10, 1000000, &value))
+			if (option_number("rate", optarg, 10, 1000000, &value))
 				return 2;
 			opt.setup.rate = value;
 			break;

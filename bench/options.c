@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
-		 unsigned long *value)
+int option_number(const char *option, const char *text, unsigned long min, unsigned long max,
+		  unsigned long *value)
 {
 	uint64_t number;
 

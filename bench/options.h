@@ -4,7 +4,7 @@
 #define OPTIONS_H
 
 /* The number that option --@option has been given: 0, or -EINVAL after a message. */
-int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
-		 unsigned long *value);
+int option_number(const char *option, const char *text, unsigned long min, unsigned long max,
+		  unsigned long *value);
 
 #endif /* OPTIONS_H */

@@ -406,7 +406,7 @@ int cmd_vm(int argc, char **argv)
 			opt.path = optarg + 5;
 			break;
 		case 'v':
-			if (parse_number("vcpus", optarg, 1, GUEST_MAX_VCPUS, &opt.vcpus))
+			if (option_number("vcpus", optarg, 1, GUEST_MAX_VCPUS, &opt.vcpus))
 				return usage_error();
 			break;
 		case 'g':
@@ -416,7 +416,7 @@ int cmd_vm(int argc, char **argv)
 			opt.secret = optarg;
 			break;
 		case 't':
-			if (parse_number("time", optarg, 1, 1000000, &opt.time_s))
+			if (option_number("time", optarg, 1, 1000000, &opt.time_s))
 				return usage_error();
 			break;
 		case 'y':

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "commands/compare.h"
-#include "stats/comparable.h"
 #include "commands/report.h"
+#include "stats/comparable.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

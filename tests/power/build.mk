@@ -4,7 +4,7 @@
 build/tests/power/power: build/tests/power/power.o $(LAT_STATS:%.c=build/%.o)
 	$(call msg,CCLD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -ljansson -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lm
 
 build/tests/power/power.o: OUR_CPPFLAGS += -I tools/kvmi-lat
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stats/comparison.h"
 #include "number.h"
+#include "stats/comparison.h"
 
 #define CASES 12
 

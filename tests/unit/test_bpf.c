@@ -18,9 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "run-file/measurement.h"
+#include "attach/maps.h"
 #include "run-file/class_names.h"
-#include "run-file/vcpu_sums.h"
 
 /* Uses types of kvmi_lat.h. */
 #include "kvmi_lat.skel.h"
@@ -272,7 +271,7 @@ static void test_exits_to_userspace(void **state)
 	for (int i = 0; i < NR_COUNTERS; i++)
 		expect_counter(m, i, i == CNT_FIRST_ENTRY ? 2 : 0);
 
-	assert_int_equal(vcpus_read(maps.vcpus, &vcpus), 0);
+	assert_int_equal(maps_read_vcpus(&maps, &vcpus), 0);
 	/* No type information has been given, and one thread runs both: they cannot be told apart. */
 	assert_int_equal(vcpus.nr, 1);
 	assert_int_equal(vcpus.list[0].pid, getpid());

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "commands/compare.h"
-#include "stats/comparable.h"
 #include "run-file/class_names.h"
+#include "stats/comparable.h"
 
 #define TOTAL (CLASS_BREAKPOINT + NR_STAGES + STAGE_TOTAL) /* of a breakpoint answered RETRY */
 

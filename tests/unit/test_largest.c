@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "stats/rank_tests.h"
 #include "run-file/run_file.h"
+#include "stats/rank_tests.h"
 
 /* More cases and repetitions than the benchmark has, on a machine where nothing is quiet. */
 #define CASES	    32

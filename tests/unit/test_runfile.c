@@ -181,13 +181,13 @@ static void test_bad_costs(void **state)
 	assert_int_equal(costs.list[0].runs, 2);
 	json_object_set_new(object, "tracepoint", json_string("t"));
 	/* More than there are programs. */
-	for (int i = 0; i < NR_HOOKS; i++) {
+	for (int i = 0; i < HOOK_COSTS_MAX; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "p%d", i);
 		json_object_set_new(object, "program", json_string(name));
 		assert_int_equal(hook_costs_add_json(&costs, object),
-				 i < NR_HOOKS - 1 ? 0 : -EINVAL);
+				 i < HOOK_COSTS_MAX - 1 ? 0 : -EINVAL);
 	}
 	json_decref(object);
 }

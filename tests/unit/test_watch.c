@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/pid_namespace.h"
 #include "attach/watched_processes.h"
+#include "lib/pid_namespace.h"
 
 /* Messages go to a file meanwhile. */
 static char said[1000];

@@ -3,7 +3,7 @@
 
 # Each of these builds on those above it, and on no other.
 LAT_LIB      := $(LIBTOOLS_SOURCES) $(wildcard tools/kvmi-lat/lib/*.c)
-LAT_RUN_FILE := $(LAT_LIB) $(wildcard tools/kvmi-lat/run-file/*.c) tools/kvmi-lat/attach/tracepoint_programs.c
+LAT_RUN_FILE := $(LAT_LIB) $(wildcard tools/kvmi-lat/run-file/*.c)
 LAT_STATS    := $(LAT_RUN_FILE) $(wildcard tools/kvmi-lat/stats/*.c)
 
 KVMI_LAT_OBJS := $(patsubst %.c,build/%.o,$(wildcard tools/kvmi-lat/*.c tools/kvmi-lat/*/*.c))
@@ -32,8 +32,8 @@ build/tests/unit/test_largest: | build/kvmi-lat
 build/tests/unit/test_pairing_property: tests/unit/sequences.c tests/unit/sequences.h
 build/tests/unit/test_watch: $(LAT_LIB) tools/kvmi-lat/attach/watched_processes.c
 build/tests/unit/test_offsets: $(LAT_LIB) tools/kvmi-lat/attach/vcpu_offsets.c
-build/tests/unit/test_interval: $(LAT_RUN_FILE) tools/kvmi-lat/attach/snapshots.c tools/kvmi-lat/commands/slow_event.c
-build/tests/unit/test_bpf: $(LAT_RUN_FILE) $(BPF_SKEL)
+build/tests/unit/test_interval: $(LAT_RUN_FILE) tools/kvmi-lat/attach/snapshots.c tools/kvmi-lat/attach/maps.c tools/kvmi-lat/commands/slow_event.c
+build/tests/unit/test_bpf: $(LAT_RUN_FILE) tools/kvmi-lat/attach/maps.c $(BPF_SKEL)
 
 $(KVMI_LAT_UNIT_TESTS): build/tests/unit/%: tests/unit/%.c $(wildcard tools/lib/*.h tools/kvmi-lat/*/*.h bpf/*.h)
 	$(call msg,CC,$@)

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attach/libbpf_messages.h"
 #include "commands/commands.h"
+#include "lib/arguments.h"
 #include "lib/log.h"
 #include "version.h"
 
@@ -45,17 +47,11 @@ static const struct {
 	{"detach", cmd_detach}, {"threshold", cmd_threshold},
 };
 
-int usage_error(const char *command)
-{
-	fprintf(stderr, "Try 'kvmi-lat %s%s--help'.\n", command, *command ? " " : "");
-	return 2;
-}
-
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
-	log_init();
+	libbpf_messages_init();
 	if (!strcmp(name, "-h") || !strcmp(name, "--help") || !strcmp(name, "help")) {
 		fputs(main_help, stdout);
 		return 0;

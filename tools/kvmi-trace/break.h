@@ -65,7 +65,7 @@ struct tracer {
 	unsigned int room;
 };
 
-/* --- kvmi-trace-plant.c --- */
+/* --- plant.c --- */
 
 /* The place at @gpa, or NULL. */
 struct breakpoint *place_find(struct tracer *t, uint64_t gpa);
@@ -90,7 +90,7 @@ int place_answer_stray(struct tracer *t, const struct breakpoint *bp,
 /* In @bytes, read from @gpa on, put what the guest has there in place of our int3s. */
 void places_hide(const struct tracer *t, uint64_t gpa, uint8_t *bytes, size_t n);
 
-/* --- kvmi-trace-step.c --- */
+/* --- step.c --- */
 
 /*
  * Let the vCPU go on behind the breakpoint it waits at. 0, a KVM or channel error, or -EOPNOTSUPP: this
@@ -102,9 +102,12 @@ int step_over(struct tracer *t, struct breakpoint *bp, const struct kvmi_event_m
 /* Is this hit one of a step that was given up? Then it is one no more. */
 bool step_was_unfinished(struct tracer *t, const struct kvmi_event_msg *ev);
 
-/* --- kvmi-trace-break.c --- */
+/* --- queue.c --- */
 
 /* Keep an event for the main loop: behind the others, or before them. */
 int put_off(struct tracer *t, const struct kvmi_event_msg *ev, bool first);
+
+/* The first of them. False: there is none. */
+bool take_put_off(struct tracer *t, struct kvmi_event_msg *ev);
 
 #endif /* KVMI_TRACE_BREAK_H */

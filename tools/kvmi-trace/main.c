@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* kvmi-trace: an example of an introspection tool. Main program: options, dispatch, messages. */
+/* kvmi-trace: an example of an introspection tool. Main program: options and dispatch. */
 #include "ending_signals.h"
 #include "kvmi_trace.h"
 #include "number.h"
@@ -60,24 +60,6 @@ static const char help[] =
 	"Every signal that ends it removes the breakpoints first. SIGKILL and a crash leave them in the\n"
 	"guest.\n";
 
-int trace_error(const char *fmt, ...)
-{
-	va_list ap;
-
-	fflush(stdout);
-	fputs("kvmi-trace: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return TRACE_FAILED;
-}
-
-int trace_kvmi_error(const char *what, int ret)
-{
-	return trace_error("%s: %s", what, kvmi_strerror(ret));
-}
-
 static int usage_error(const char *fmt, ...)
 {
 	va_list ap;
@@ -107,7 +89,7 @@ struct options {
 
 /* --- the values of options --- */
 
-static int parse_number(const char *what, const char *text, uint64_t max, uint64_t *value)
+static int number_of(const char *what, const char *text, uint64_t max, uint64_t *value)
 {
 	if (!number_parse(text, max, value))
 		return usage_error("%s %s: a number up to %llu is wanted", what, text,
@@ -170,7 +152,7 @@ static int parse_group(struct connect_options *o, const char *name)
 	if (group)
 		number = group->gr_gid;
 	else if (name[strspn(name, "0123456789")] ||
-		 parse_number("--socket-group", name, UINT32_MAX - 1, &number))
+		 number_of("--socket-group", name, UINT32_MAX - 1, &number))
 		return usage_error("there is no group %s", name);
 	o->group = number;
 	o->has_group = true;
@@ -203,7 +185,7 @@ static int parse_option(struct options *o, int c)
 		o->connect.listen = optarg;
 		break;
 	case 'f':
-		ret = parse_number("--fd", optarg, 65535, &value);
+		ret = number_of("--fd", optarg, 65535, &value);
 		o->connect.fd = value;
 		break;
 	case OPT_SOCKET_MODE:
@@ -222,21 +204,21 @@ static int parse_option(struct options *o, int c)
 		o->connect.secret = optarg;
 		break;
 	case 'w':
-		ret = parse_number("--wait", optarg, 1000000, &value);
+		ret = number_of("--wait", optarg, 1000000, &value);
 		o->connect.wait_s = value;
 		break;
 	case 'j':
 		o->json = true;
 		break;
 	case OPT_VCPU:
-		ret = parse_number("--vcpu", optarg, 65535, &value);
+		ret = number_of("--vcpu", optarg, 65535, &value);
 		o->brk.vcpu = value;
 		break;
 	case OPT_CR3:
-		ret = parse_number("--cr3", optarg, UINT64_MAX, &o->brk.cr3);
+		ret = number_of("--cr3", optarg, UINT64_MAX, &o->brk.cr3);
 		break;
 	case 'n':
-		ret = parse_number("--count", optarg, UINT64_MAX, &o->brk.count);
+		ret = number_of("--count", optarg, UINT64_MAX, &o->brk.count);
 		break;
 	case 'r':
 		ret = parse_regs(&o->brk, optarg);

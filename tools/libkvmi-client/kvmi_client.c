@@ -586,11 +586,6 @@ int kvmi_recv_event(struct kvmi_client *c, struct kvmi_event_msg *ev)
 	return ret ? kvmi_client_fail(c, ret) : 0;
 }
 
-bool kvmi_event_needs_reply(const struct kvmi_event_msg *ev)
-{
-	return ev->common.event != KVMI_EVENT_UNHOOK;
-}
-
 int kvmi_reply_event(struct kvmi_client *c, const struct kvmi_event_msg *ev, uint8_t action)
 {
 	struct {

@@ -9,8 +9,8 @@
 
 #include "lib/log.h"
 #include "observer.h"
-#include "vcpu_offsets.h"
 #include "run-file/limits.h"
+#include "vcpu_offsets.h"
 
 /* Uses types of kvmi_lat.h. */
 #include "kvmi_lat.skel.h"
@@ -182,7 +182,7 @@ static int end(struct observer *o, char *why, size_t size)
 	observer_detach(o);
 	err = maps_read(&o->maps, o->open_case->m);
 	if (!err)
-		err = vcpus_read(o->maps.vcpus, &o->open_case->vcpus);
+		err = maps_read_vcpus(&o->maps, &o->open_case->vcpus);
 	o->open_case = NULL;
 	if (attached && observer_attach(o) && !err)
 		err = -EIO;
@@ -222,7 +222,7 @@ static int begin_cost(struct observer *o, const char *name, char *why, size_t si
 	else if (o->stats < 0)
 		err = -errno;
 	else
-		err = hook_costs_read(&o->cost_before, &o->hooks);
+		err = hooks_read_costs(&o->hooks, &o->cost_before);
 	if (observer_attach(o) && !err)
 		err = -EIO;
 	if (err) {
@@ -243,7 +243,7 @@ static int end_cost(struct observer *o, char *why, size_t size)
 		return -EINVAL;
 	}
 	observer_detach(o);
-	err = hook_costs_read(&after, &o->hooks);
+	err = hooks_read_costs(&o->hooks, &after);
 	if (!err)
 		hook_costs_add(&o->cost_case->costs, &o->cost_before, &after);
 	stop_stats(o);

@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-#include "tracepoint_programs.h"
 #include "run-file/run_file.h"
+#include "tracepoint_programs.h"
 
 struct observer {
 	struct kvmi_lat *skel;

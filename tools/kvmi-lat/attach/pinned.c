@@ -1,47 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* kvmi-lat attach and detach: programs and maps that bpftool has loaded and pinned. */
+/* Programs and maps that bpftool has loaded and pinned. */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "commands/commands.h"
-#include "run-file/fingerprint.h"
-#include "tracepoint_programs.h"
 #include "lib/log.h"
 #include "pinned.h"
+#include "run-file/fingerprint.h"
+#include "tracepoint_programs.h"
 
 #define DETACH_TIMEOUT_MS 2000
-
-static const char attach_help[] =
-	"Usage: kvmi-lat attach --pinned DIR\n"
-	"\n"
-	"Attaches the programs pinned in DIR, and pins the links there too, so that they stay.\n"
-	"\n"
-	"      --pinned DIR  where bpftool has pinned programs and maps\n"
-	"  -v, --verbose     more messages\n"
-	"  -h, --help        this text\n"
-	"\n"
-	"Example:\n"
-	"  bpftool prog loadall kvmi_lat.bpf.o /sys/fs/bpf/lat pinmaps /sys/fs/bpf/lat\n"
-	"  kvmi-lat attach --pinned /sys/fs/bpf/lat\n"
-	"  kvmi-lat report --pinned /sys/fs/bpf/lat\n"
-	"  kvmi-lat detach --pinned /sys/fs/bpf/lat --unload\n";
-
-static const char detach_help[] =
-	"Usage: kvmi-lat detach --pinned DIR [--unload]\n"
-	"\n"
-	"Detaches what 'kvmi-lat attach' attached. What was collected stays in the maps.\n"
-	"\n"
-	"      --pinned DIR  where they are pinned\n"
-	"      --unload      remove the programs and maps, and DIR, as well\n"
-	"  -v, --verbose     more messages\n"
-	"  -h, --help        this text\n"
-	"\n"
-	"Example:\n"
-	"  kvmi-lat detach --pinned /sys/fs/bpf/lat --unload\n";
 
 static const char *const map_names[] = {
 	"kvmi_lat_bss",	   "histograms", "counters", "kvmi_lat_data",
@@ -226,7 +196,7 @@ static int pin_links(struct pinned *p)
 	return 0;
 }
 
-static int attach(struct pinned *p)
+static int attach_open(struct pinned *p)
 {
 	int err;
 
@@ -242,7 +212,7 @@ static int attach(struct pinned *p)
 	return err;
 }
 
-static int detach(struct pinned *p, bool unload)
+static int detach_open(struct pinned *p, bool unload)
 {
 	char path[512];
 	int err;
@@ -289,7 +259,7 @@ int pinned_read(const char *dir, struct run *run)
 		run->has_events = !access(path, F_OK);
 		err = maps_read(&p.maps, c->m);
 		if (!err)
-			err = vcpus_read(p.maps.vcpus, &c->vcpus);
+			err = maps_read_vcpus(&p.maps, &c->vcpus);
 		run->has_events |= c->m->counters[CNT_EVENTS] > 0;
 		run->recursion_misses = hooks_recursion_misses(&p.hooks);
 		if (err)
@@ -299,56 +269,24 @@ int pinned_read(const char *dir, struct run *run)
 	return err;
 }
 
-/* Both take --pinned DIR; only detach takes --unload. */
-static int attach_or_detach(int argc, char **argv, bool attaching)
+int pinned_attach(const char *dir)
 {
-	static const struct option options[] = {
-		{"pinned", required_argument, NULL, 'P'},
-		{"unload", no_argument, NULL, 'u'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{},
-	};
-	const char *dir = NULL;
-	bool unload = false;
 	struct pinned p;
-	int option, err;
+	int err = pinned_open(&p, dir);
 
-	while ((option = getopt_long(argc, argv, "vh", options, NULL)) != -1) {
-		switch (option) {
-		case 'P':
-			dir = optarg;
-			break;
-		case 'u':
-			unload = true;
-			break;
-		case 'v':
-			log_more();
-			break;
-		case 'h':
-			fputs(attaching ? attach_help : detach_help, stdout);
-			return 0;
-		default:
-			return usage_error(argv[0]);
-		}
-	}
-	if (!dir || optind != argc || (unload && attaching)) {
-		log_error("%s needs --pinned DIR%s", argv[0], attaching ? " and nothing else" : "");
-		return usage_error(argv[0]);
-	}
-	err = pinned_open(&p, dir);
 	if (!err)
-		err = attaching ? attach(&p) : detach(&p, unload);
+		err = attach_open(&p);
 	pinned_close(&p);
-	return err ? 2 : 0;
+	return err;
 }
 
-int cmd_attach(int argc, char **argv)
+int pinned_detach(const char *dir, bool unload)
 {
-	return attach_or_detach(argc, argv, true);
-}
+	struct pinned p;
+	int err = pinned_open(&p, dir);
 
-int cmd_detach(int argc, char **argv)
-{
-	return attach_or_detach(argc, argv, false);
+	if (!err)
+		err = detach_open(&p, unload);
+	pinned_close(&p);
+	return err;
 }

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "snapshots.h"
 #include "lib/pid_namespace.h"
+#include "snapshots.h"
 
 static uint64_t now(void)
 {
@@ -46,7 +46,7 @@ int snapshot_take(struct snapshot *s, const struct maps *maps, const struct snap
 	if (!err)
 		err = maps_read(maps, s->m);
 	if (!err)
-		err = vcpus_read(maps->vcpus, &s->vcpus);
+		err = maps_read_vcpus(maps, &s->vcpus);
 	return err;
 }
 

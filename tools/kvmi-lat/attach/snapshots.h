@@ -3,8 +3,7 @@
 #ifndef KVMI_LAT_INTERVAL_H
 #define KVMI_LAT_INTERVAL_H
 
-#include "run-file/measurement.h"
-#include "run-file/vcpu_sums.h"
+#include "maps.h"
 
 /*
  * Taken while programs write to it, a snapshot may have half of an event: a count without its sum. What

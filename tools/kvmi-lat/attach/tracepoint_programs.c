@@ -2,6 +2,7 @@
 /* Attaches the programs to their tracepoints, and detaches them, losing nothing on the way. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <linux/membarrier.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tracepoint_programs.h"
 #include "lib/log.h"
+#include "tracepoint_programs.h"
 
 const struct hook hooks[NR_HOOKS] = {
 	{"lat_bp_send", "kvmi_event_bp_send", HOOK_EVENT},
@@ -146,4 +147,24 @@ long long hooks_recursion_misses(const struct hook_fds *fds)
 		misses += info.recursion_misses;
 	}
 	return misses;
+}
+
+int hooks_read_costs(const struct hook_fds *fds, struct hook_costs *costs)
+{
+	_Static_assert(NR_HOOKS <= HOOK_COSTS_MAX, "a run file has room for all");
+
+	*costs = (struct hook_costs){.nr = NR_HOOKS};
+	for (int i = 0; i < NR_HOOKS; i++) {
+		struct hook_cost *c = &costs->list[i];
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fds->programs[i], &info, &size))
+			return -errno;
+		snprintf(c->program, sizeof(c->program), "%s", hooks[i].program);
+		snprintf(c->tracepoint, sizeof(c->tracepoint), "%s", hooks[i].tracepoint);
+		c->runs = info.run_cnt;
+		c->time = info.run_time_ns;
+	}
+	return 0;
 }

@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-#include "run-file/measurement.h"
+#include "maps.h"
+#include "run-file/program_cost.h"
 
 enum hook_group {
 	HOOK_EVENT,   /* all of them or none: without one no event can be put together */
@@ -52,5 +53,8 @@ bool hooks_have_events(const struct hook_fds *fds);
 
 /* Runs the kernel left out because the same program was running on that CPU; -1: it can't say. */
 long long hooks_recursion_misses(const struct hook_fds *fds);
+
+/* What the programs have run and taken so far: all of them. 0 or a negative errno. */
+int hooks_read_costs(const struct hook_fds *fds, struct hook_costs *costs);
 
 #endif

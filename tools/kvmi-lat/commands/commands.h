@@ -12,7 +12,4 @@ int cmd_compare(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 
-/* Points to the subcommand's help; returns the exit status for wrong usage. */
-int usage_error(const char *command);
-
 #endif

@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "compare.h"
 #include "compare_files.h"
+#include "lib/arguments.h"
 #include "lib/log.h"
 #include "number.h"
 

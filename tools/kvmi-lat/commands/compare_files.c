@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "stats/comparable.h"
-#include "lib/log.h"
 #include "compare_files.h"
+#include "lib/log.h"
 #include "lib/text.h"
+#include "stats/comparable.h"
 
 /* The last part of a directory's name, else the kernel's version. */
 static int name_side(struct side *side, const struct files *files)

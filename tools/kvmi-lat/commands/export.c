@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach/pinned.h"
 #include "commands.h"
 #include "export.h"
+#include "lib/arguments.h"
 #include "lib/log.h"
-#include "attach/pinned.h"
-#include "report.h"
 #include "lib/text.h"
 #include "lib/whole_file.h"
+#include "report.h"
 
 static const char export_help[] =
 	"Usage: kvmi-lat export --format FORMAT [OPTION...] FILE\n"

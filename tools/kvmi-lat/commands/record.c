@@ -13,16 +13,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/arguments.h"
-#include "commands.h"
-#include "run-file/fingerprint.h"
-#include "lib/log.h"
 #include "attach/observer.h"
-#include "run-file/limits.h"
+#include "attach/watched_processes.h"
+#include "commands.h"
+#include "lib/arguments.h"
+#include "lib/log.h"
 #include "lib/signals.h"
 #include "lib/text.h"
-#include "attach/watched_processes.h"
 #include "lib/whole_file.h"
+#include "run-file/fingerprint.h"
+#include "run-file/limits.h"
 
 static const char record_help[] =
 	"Usage: kvmi-lat record [-o FILE] [-a|-p PID] [-t PID] [-v] [[--] COMMAND [ARG...]]\n"

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "commands.h"
-#include "lib/log.h"
 #include "attach/pinned.h"
-#include "report.h"
+#include "commands.h"
+#include "lib/arguments.h"
+#include "lib/log.h"
 #include "lib/text.h"
+#include "report.h"
 
 static const char report_help[] =
 	"Usage: kvmi-lat report [OPTION...] FILE...\n"

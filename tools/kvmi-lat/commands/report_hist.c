@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "run-file/class_names.h"
 #include "report.h"
+#include "run-file/class_names.h"
 #include "stats/summary.h"
 
 #define WIDTH	 98 /* of a line */

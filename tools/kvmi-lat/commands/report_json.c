@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run-file/class_names.h"
 #include "report.h"
+#include "run-file/class_names.h"
 #include "stats/summary.h"
 
 static json_t *number(double value)

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run-file/class_names.h"
-#include "report.h"
-#include "stats/summary.h"
 #include "lib/text.h"
+#include "report.h"
+#include "run-file/class_names.h"
+#include "stats/summary.h"
 
 /* A report is no wider, unless that is asked for. */
 #define COLUMNS 100

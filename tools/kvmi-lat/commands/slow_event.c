@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/task_name.h"
 #include "run-file/class_names.h"
 #include "slow_event.h"
-#include "lib/task_name.h"
 
 static int add(struct slow_event *s, const struct slow_ran *ran)
 {

@@ -14,15 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/arguments.h"
-#include "commands.h"
-#include "run-file/fingerprint.h"
-#include "lib/log.h"
-#include "run-file/class_names.h"
 #include "attach/observer.h"
-#include "lib/signals.h"
-#include "slow_event.h"
 #include "attach/watched_processes.h"
+#include "commands.h"
+#include "lib/arguments.h"
+#include "lib/log.h"
+#include "lib/signals.h"
+#include "run-file/class_names.h"
+#include "run-file/fingerprint.h"
+#include "slow_event.h"
 
 static const char threshold_help[] =
 	"Usage: kvmi-lat threshold --over TIME [OPTION...] [-- ACTION [ARG...]]\n"
@@ -277,7 +277,7 @@ int cmd_threshold(int argc, char **argv)
 			good = parse_stage(optarg, &t.watch.slow_stage);
 			break;
 		case 'n':
-			good = parse_number(optarg, LONG_MAX, &t.left);
+			good = argument_number(optarg, LONG_MAX, &t.left);
 			break;
 		case 'p':
 			good = parse_pid(optarg, &t.watch.pid);

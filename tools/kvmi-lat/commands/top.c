@@ -15,15 +15,15 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "lib/arguments.h"
+#include "attach/observer.h"
+#include "attach/watched_processes.h"
 #include "commands.h"
 #include "histogram_filter.h"
-#include "run-file/fingerprint.h"
+#include "lib/arguments.h"
 #include "lib/log.h"
-#include "attach/observer.h"
 #include "lib/signals.h"
+#include "run-file/fingerprint.h"
 #include "top.h"
-#include "attach/watched_processes.h"
 
 static const char top_help[] =
 	"Usage: kvmi-lat top [OPTION...]\n"
@@ -370,7 +370,7 @@ int cmd_top(int argc, char **argv)
 			good = parse_interval(optarg, &interval);
 			break;
 		case 'n':
-			good = parse_number(optarg, LONG_MAX, &t.count);
+			good = argument_number(optarg, LONG_MAX, &t.count);
 			break;
 		case 'p':
 			good = parse_pid(optarg, &watch.pid);
@@ -385,10 +385,10 @@ int cmd_top(int argc, char **argv)
 			good = parse_stage(optarg, &t.view.stage);
 			break;
 		case 'M':
-			good = parse_number(optarg, INT_MAX, &t.view.vm);
+			good = argument_number(optarg, INT_MAX, &t.view.vm);
 			break;
 		case 'V':
-			good = parse_number(optarg, INT_MAX, &t.view.vcpu);
+			good = argument_number(optarg, INT_MAX, &t.view.vcpu);
 			break;
 		case 'j':
 			t.json = true;

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/task_name.h"
 #include "run-file/class_names.h"
 #include "stats/summary.h"
-#include "lib/task_name.h"
 #include "top.h"
 
 const char *const top_sort_names[NR_TOP_SORTS] = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Values of options that several commands take. Each says itself what is wrong with one. */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ bool parse_pid(const char *text, pid_t *pid)
 	return true;
 }
 
-bool parse_number(const char *text, long most, long *number)
+bool argument_number(const char *text, long most, long *number)
 {
 	uint64_t value;
 
@@ -52,4 +53,10 @@ bool parse_duration(const char *text, uint64_t *ns)
 	}
 	log_error("%s is no time: a number with ns, us, ms or s behind it, 1ns to 86400s", text);
 	return false;
+}
+
+int usage_error(const char *command)
+{
+	fprintf(stderr, "Try 'kvmi-lat %s%s--help'.\n", command, *command ? " " : "");
+	return 2;
 }

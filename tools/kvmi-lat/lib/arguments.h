@@ -10,9 +10,12 @@
 bool parse_pid(const char *text, pid_t *pid);
 
 /* 0 to most */
-bool parse_number(const char *text, long most, long *number);
+bool argument_number(const char *text, long most, long *number);
 
 /* A number with ns, us, ms or s behind it, from 1 ns up to a day. */
 bool parse_duration(const char *text, uint64_t *ns);
+
+/* Points to the subcommand's help; returns the exit status for wrong usage. */
+int usage_error(const char *command);
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Messages to the user: everything kvmi-lat and libbpf have to say goes through here. */
-#include <bpf/libbpf.h>
+/* Messages to the user: everything kvmi-lat has to say goes through here. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,7 @@
 #include "log.h"
 #include "text.h"
 
-static int verbosity;
+static unsigned int verbosity;
 
 static void say(const char *prefix, const char *format, va_list args)
 {
@@ -51,23 +50,12 @@ void log_debug(const char *format, ...)
 	va_end(args);
 }
 
-/*
- * libbpf says in several lines what our callers say in one sentence: its warnings show with -v,
- * its debugging output with -vv.
- */
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (verbosity < (level == LIBBPF_DEBUG ? 2 : 1))
-		return 0;
-	return vfprintf(stderr, format, args);
-}
-
 void log_more(void)
 {
 	verbosity++;
 }
 
-void log_init(void)
+bool log_shows(unsigned int times)
 {
-	libbpf_set_print(print_libbpf);
+	return verbosity >= times;
 }

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "fingerprint.h"
-#include "number.h"
 #include "lib/text.h"
+#include "number.h"
 #include "version.h"
 
 #define KERNEL_JSON	"/etc/kvmi-lat/kernel.json"

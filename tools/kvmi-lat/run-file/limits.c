@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "limits.h"
 #include "lib/text.h"
+#include "limits.h"
 
 __attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t size, const char *format,
 						       ...)

@@ -21,27 +21,4 @@ uint64_t measurement_dropped(const struct measurement *m);
  */
 int64_t measurement_unaccounted(const struct measurement *m);
 
-/* File descriptors of the programs' maps. */
-struct maps {
-	int vcpus; /* .bss */
-	int histograms;
-	int counters;
-	int data; /* .data: detaching */
-};
-
-/* Adds what the maps hold to m. 0 or a negative errno. */
-int maps_read(const struct maps *maps, struct measurement *m);
-
-/* Forgets everything measured. Only while nothing is attached. */
-int maps_clear(const struct maps *maps);
-
-/*
- * Between detaching and attaching, vCPUs run unseen: makes them wait for an exit again. Exits in
- * flight stay accounted for. Only while nothing is attached.
- */
-int maps_interrupted(const struct maps *maps);
-
-/* Tells the programs that they are going to be detached (or not any more). */
-int maps_set_detaching(const struct maps *maps, bool detaching);
-
 #endif

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the BPF programs themselves take, by the kernel's own count: of a pass in which nothing else is measured. */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "program_cost.h"
 #include "limits.h"
-
-int hook_costs_read(struct hook_costs *costs, const struct hook_fds *fds)
-{
-	*costs = (struct hook_costs){.nr = NR_HOOKS};
-	for (int i = 0; i < NR_HOOKS; i++) {
-		struct hook_cost *c = &costs->list[i];
-		struct bpf_prog_info info = {};
-		__u32 size = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(fds->programs[i], &info, &size))
-			return -errno;
-		snprintf(c->program, sizeof(c->program), "%s", hooks[i].program);
-		snprintf(c->tracepoint, sizeof(c->tracepoint), "%s", hooks[i].tracepoint);
-		c->runs = info.run_cnt;
-		c->time = info.run_time_ns;
-	}
-	return 0;
-}
+#include "program_cost.h"
 
 /* The entry of that program, a new one if there is none, NULL if there is no room. */
 static struct hook_cost *find(struct hook_costs *costs, const char *program, const char *tracepoint)
@@ -35,7 +16,7 @@ static struct hook_cost *find(struct hook_costs *costs, const char *program, con
 		if (!strcmp(costs->list[i].program, program))
 			return &costs->list[i];
 	}
-	if (costs->nr == NR_HOOKS)
+	if (costs->nr == HOOK_COSTS_MAX)
 		return NULL;
 	c = &costs->list[costs->nr++];
 	*c = (struct hook_cost){};
@@ -47,7 +28,7 @@ static struct hook_cost *find(struct hook_costs *costs, const char *program, con
 void hook_costs_add(struct hook_costs *costs, const struct hook_costs *before,
 		    const struct hook_costs *after)
 {
-	for (int i = 0; i < NR_HOOKS; i++) {
+	for (unsigned int i = 0; i < after->nr; i++) {
 		const struct hook_cost *was = &before->list[i], *is = &after->list[i];
 		struct hook_cost *c;
 

@@ -6,8 +6,6 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "attach/tracepoint_programs.h"
-
 struct hook_cost {
 	char program[32];
 	char tracepoint[32];
@@ -16,15 +14,15 @@ struct hook_cost {
 		time; /* sum over the runs, in the run's unit; a look at the clock is part of each */
 };
 
+/* More programs than there are. */
+#define HOOK_COSTS_MAX 16
+
 struct hook_costs {
-	struct hook_cost list[NR_HOOKS];
+	struct hook_cost list[HOOK_COSTS_MAX];
 	unsigned int nr;
 };
 
-/* What the programs have run and taken so far: all of them. 0 or a negative errno. */
-int hook_costs_read(struct hook_costs *costs, const struct hook_fds *fds);
-
-/* Adds what has been added from one reading to the other; programs that did not run have no entry. */
+/* Adds what has been added from one reading of the same programs to the other; programs that did not run have no entry. */
 void hook_costs_add(struct hook_costs *costs, const struct hook_costs *before,
 		    const struct hook_costs *after);
 

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "class_names.h"
-#include "run_file.h"
-#include "limits.h"
 #include "lib/text.h"
 #include "lib/whole_file.h"
+#include "limits.h"
+#include "run_file.h"
 
 int run_init(struct run *run)
 {

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-#include "program_cost.h"
 #include "measurement.h"
+#include "program_cost.h"
 #include "vcpu_sums.h"
 
 #define RUN_SCHEMA "kvmi-lat-run/1"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Sums by vCPU: reads them from the BPF map, adds them up, takes them into run files and out again. */
-#include <bpf/bpf.h>
+/* Sums by vCPU: adds them up, takes them into run files and out again. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +59,7 @@ static bool same_vcpu(const struct vcpu *a, const struct vcpu *b)
 	return same_vm(a, b) && a->id == b->id && (a->id >= 0 || a->thread == b->thread);
 }
 
-static unsigned int vm_number(const struct vcpus *vcpus, const struct vcpu *v)
+unsigned int vcpus_vm_number(const struct vcpus *vcpus, const struct vcpu *v)
 {
 	unsigned int next = 0;
 
@@ -73,9 +72,10 @@ static unsigned int vm_number(const struct vcpus *vcpus, const struct vcpu *v)
 	return next;
 }
 
-static int add(struct vcpus *vcpus, struct vcpu *v)
+int vcpus_add(struct vcpus *vcpus, const struct vcpu *v)
 {
-	uint64_t *to, *from = (uint64_t *)&v->sums;
+	const uint64_t *from = (const uint64_t *)&v->sums;
+	uint64_t *to;
 	struct vcpu *list;
 
 	for (unsigned int i = 0; i < vcpus->nr; i++) {
@@ -95,31 +95,6 @@ static int add(struct vcpus *vcpus, struct vcpu *v)
 	return 0;
 }
 
-int vcpus_read(int map, struct vcpus *vcpus)
-{
-	struct kvmi_lat_vcpu *slots = calloc(NR_VCPUS, sizeof(*slots));
-	__u32 zero = 0;
-	int err;
-
-	err = slots ? bpf_map_lookup_elem(map, &zero, slots) : -ENOMEM;
-	for (int i = 0; !err && i < NR_VCPUS; i++) {
-		struct vcpu v = {
-			.pid = slots[i].tgid,
-			.thread = slots[i].tid,
-			.id = slots[i].id,
-			.kvm = slots[i].vm,
-			.sums = slots[i].sums,
-		};
-
-		if (!slots[i].vcpu)
-			continue;
-		v.vm = vm_number(vcpus, &v);
-		err = add(vcpus, &v);
-	}
-	free(slots);
-	return err;
-}
-
 void vcpus_free(struct vcpus *vcpus)
 {
 	free(vcpus->list);
@@ -133,7 +108,7 @@ int vcpus_copy(struct vcpus *vcpus, const struct vcpus *from)
 	for (unsigned int i = 0; !err && i < from->nr; i++) {
 		struct vcpu v = from->list[i];
 
-		err = add(vcpus, &v);
+		err = vcpus_add(vcpus, &v);
 	}
 	return err;
 }
@@ -256,5 +231,5 @@ int vcpus_add_json(struct vcpus *vcpus, const json_t *object)
 		if (take_sum(&v.sums, sum))
 			return -EINVAL;
 	}
-	return add(vcpus, &v);
+	return vcpus_add(vcpus, &v);
 }

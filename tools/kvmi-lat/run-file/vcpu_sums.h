@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What each vCPU's samples add up to: out of the BPF map, and as it stands in a run file. */
+/* What each vCPU's samples add up to, and as it stands in a run file. */
 #ifndef KVMI_LAT_VCPUS_H
 #define KVMI_LAT_VCPUS_H
 
@@ -24,8 +24,11 @@ struct vcpus {
 	unsigned int nr;
 };
 
-/* Adds what the map of slots holds to what is there. 0 or a negative errno. */
-int vcpus_read(int map, struct vcpus *vcpus);
+/* Adds the sums of one vCPU to what is there of it. 0 or a negative errno. */
+int vcpus_add(struct vcpus *vcpus, const struct vcpu *v);
+
+/* The number of its VM among those of its process: the one it has, or the next. */
+unsigned int vcpus_vm_number(const struct vcpus *vcpus, const struct vcpu *v);
 
 void vcpus_free(struct vcpus *vcpus);
 

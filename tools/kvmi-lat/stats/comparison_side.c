@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comparison.h"
+#include "comparison_side.h"
 #include "summary.h"
 
 int side_init(struct side *side, const char *name)

@@ -39,7 +39,7 @@ all:
 -include tests/build.mk
 -include tests/fuzz/build.mk
 -include tests/fuzz-kvmi/build.mk
--include tests/power/build.mk
+-include experiments/power/build.mk
 
 all: $(PROGS)
 	@:
@@ -60,11 +60,11 @@ HELP := \
 '  make check-kcsan    the tests on a kernel that looks for data races, two processors; CHECK="svm-smp" only that' \
 '                      check-kcsan-mutants: races that it must report' \
 '  make overhead       what introspection costs VMs that have nothing to do with it, against the stock kernel' \
-'                      OVERHEAD_ARGS="--seeds 7"; scripts/overhead --help has the options' \
+'                      OVERHEAD_ARGS="--seeds 7"; experiments/overhead/run --help has the options' \
 '  make drift          whether a change of the series makes an exit or an event longer: the kernel with it against' \
-'                      the one before; DRIFT_ARGS="HEAD~3"; scripts/drift --help has the options' \
+'                      the one before; DRIFT_ARGS="HEAD~3"; experiments/drift/run --help has the options' \
 '  make cost           what watching costs: kvmi-lat, the least that BPF can do, perf and ftrace; fails over the limits' \
-'                      COST_ARGS="--machine svm"; scripts/cost --help has the options' \
+'                      COST_ARGS="--machine svm"; experiments/cost/run --help has the options' \
 '  make perf-check     kvmi-lat and perf count the same tracepoints: are the counts the same?' \
 '  make stress         tools killed at random points, 10000 times and more; STRESS="svm --cycles 100"' \
 '  make check-series   builds after each patch of the series, checkpatch.pl --strict on each; the whole as' \
@@ -72,9 +72,9 @@ HELP := \
 '  make check-selftests  KVM'"'"'s own selftests with and without the series: the results have to be the same' \
 '                      SELFTESTS="qemu vmx:smm_test" only these; tests/selftests --help' \
 '  make power          what the verdicts of kvmi-lat compare are worth, by simulation; a minute' \
-'                      POWER_ARGS="--runs 12"; build/tests/power/power --help' \
+'                      POWER_ARGS="--runs 12"; build/experiments/power/power --help' \
 '  make planted        the same for real: kernels with a delay in the path of an event, and runs of the same kernel' \
-'                      PLANTED_ARGS="--machine svm --pairs 10"; tests/planted --help' \
+'                      PLANTED_ARGS="--machine svm --pairs 10"; experiments/planted/run --help' \
 '  make check-gbench   Google Benchmark'"'"'s compare.py reads what kvmi-bench writes, and agrees with our medians' \
 '  make fuzz           run files as hostile input, for ten minutes; FUZZ_SECONDS=60' \
 '  make fuzz-kvmi      hostile introspectors, VMMs and guests against the kernel, for an hour; FUZZ_KVMI="short"' \
@@ -172,17 +172,17 @@ check-kcsan-mutants:
 overhead:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory build/kvmi-bench
-	$(Q)scripts/overhead $(OVERHEAD_ARGS)
+	$(Q)experiments/overhead/run $(OVERHEAD_ARGS)
 
 drift:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory build/kvmi-bench
-	$(Q)scripts/drift $(DRIFT_ARGS)
+	$(Q)experiments/drift/run $(DRIFT_ARGS)
 
 cost:
 	$(Q)scripts/deps bench perf
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)scripts/cost $(COST_ARGS)
+	$(Q)experiments/cost/run $(COST_ARGS)
 
 check-gbench:
 	$(Q)scripts/deps bench gbench
@@ -192,12 +192,12 @@ check-gbench:
 planted:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory measuring
-	$(Q)tests/planted $(PLANTED_ARGS)
+	$(Q)experiments/planted/run $(PLANTED_ARGS)
 
 perf-check:
 	$(Q)scripts/deps bench perf
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)scripts/perf-check $(PERF_CHECK_ARGS)
+	$(Q)experiments/perf-check/run $(PERF_CHECK_ARGS)
 
 stress:
 	$(Q)scripts/deps build lab lab-bochs lab-qemu kernel
@@ -237,7 +237,7 @@ results:
 	$(Q)scripts/plot --out results results/*-seed*.json >/dev/null
 	$(Q)$(if $(KERNELS),,for c in cpuid int3_debug int3_event_retry; do \
 		echo '# SPDX-License-Identifier: BSD-2-Clause' >results/functions-$$c.txt && \
-		scripts/explain --case $$c $(ALL_KERNELS) >>results/functions-$$c.txt || exit; \
+		experiments/explain/run --case $$c $(ALL_KERNELS) >>results/functions-$$c.txt || exit; \
 	done)
 
 build/%.o: %.c

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Builds the VMM (a library, for benchmark and lab tests) and kvmi-bench.
 
-LIBVMM := build/bench/libvmm.a
+LIBVMM := build/bench/vmm/libvmm.a
 
-LIBVMM_OBJS := $(patsubst %,build/bench/%.o,vmm vmm_error vmm_run vmm_kvmi vmm_pages vmm_probe \
-	guests/runtime guests/int3_probe)
+LIBVMM_OBJS := $(patsubst %.c,build/%.o,$(wildcard bench/vmm/*.c)) $(addprefix build/bench/guests/, runtime.o int3_probe.o)
 
 $(LIBVMM): $(LIBVMM_OBJS)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench answers cases control entries gbench introspector \
+KVMI_BENCH_OBJS := $(patsubst %,build/bench/%.o,kvmi-bench answers cases control entries google_benchmark introspector \
 	kcounts noise options probes other receivers session stats vm offer \
 	$(addprefix guests/,cpuid demo hypercall hypercall_event int3 int3_handled int3_paced loop npt_fault pio_out))
 

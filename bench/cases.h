@@ -4,7 +4,7 @@
 #define CASES_H
 
 #include "answers.h"
-#include "vmm.h"
+#include "vmm/vmm.h"
 
 #include <sched.h>
 #include <stdbool.h>

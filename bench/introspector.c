@@ -3,7 +3,7 @@
 #include "introspector.h"
 
 #include "kvmi_client.h"
-#include "vmm.h"
+#include "vmm/vmm.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,13 +3,13 @@
 #include "cases.h"
 #include "control.h"
 #include "entries.h"
-#include "gbench.h"
+#include "google_benchmark.h"
 #include "options.h"
 #include "other.h"
 #include "probes.h"
 #include "session.h"
 #include "vm.h"
-#include "vmm.h"
+#include "vmm/vmm.h"
 
 #include <errno.h>
 #include <fcntl.h>

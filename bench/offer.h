@@ -4,7 +4,7 @@
 #define OFFER_H
 
 #include "kvmi_handshake.h"
-#include "vmm.h"
+#include "vmm/vmm.h"
 
 /**
  * struct offer - a VM on offer

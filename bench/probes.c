@@ -2,7 +2,7 @@
 /* What kvmi-bench tells of a machine instead of measuring, or before. */
 #include "probes.h"
 
-#include "gbench.h"
+#include "google_benchmark.h"
 #include "noise.h"
 #include "session.h"
 

@@ -4,7 +4,7 @@
 
 #include "offer.h"
 #include "options.h"
-#include "vmm.h"
+#include "vmm/vmm.h"
 
 #include <errno.h>
 #include <getopt.h>

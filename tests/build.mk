@@ -64,7 +64,7 @@ build/tests/lab/json_lines: build/tests/lab/json_lines.o
 	$(call msg,CCLD,$@)
 	$(Q)$(CC) $(CFLAGS) -static $(LDFLAGS) -o $@ $^ -ljansson
 
-# What scripts/cost holds the observer against.
+# What experiments/cost/run holds the observer against.
 PROGS += build/tests/lab/floor
 
 build/tests/lab/floor: build/tests/lab/floor.o

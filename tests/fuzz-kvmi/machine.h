@@ -4,7 +4,7 @@
 #define FUZZ_KVMI_MACHINE_H
 
 #include "fuzz.h"
-#include "../../bench/vmm.h"
+#include "../../bench/vmm/vmm.h"
 
 #include <pthread.h>
 

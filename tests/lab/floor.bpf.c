@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* For scripts/cost: programs on kvm_exit and kvm_entry that do nothing, or only read the clock. */
+/* For experiments/cost/run: programs on kvm_exit and kvm_entry that do nothing, or only read the clock. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

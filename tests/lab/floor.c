@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* For scripts/cost: runs a command while the least that BPF can do hangs on kvm_exit and kvm_entry. */
+/* For experiments/cost/run: runs a command while the least that BPF can do hangs on kvm_exit and kvm_entry. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef LAB_H
 #define LAB_H
 
-#include "../../bench/vmm.h"
+#include "../../bench/vmm/vmm.h"
 #include "kvmi_client.h"
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Tests of the VMM that benchmark and kernel tests rest on. They need KVM: they run in the lab. */
-#include "../../bench/vmm.h"
+#include "../../bench/vmm/vmm.h"
 
 #include <errno.h>
 #include <pthread.h>

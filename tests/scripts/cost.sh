@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The table and the graph of scripts/cost: their arithmetic, and what makes it fail; what the script refuses.
+# The table and the graph of experiments/cost/run: their arithmetic, and what makes it fail; what the script refuses.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -31,7 +31,7 @@ F
 
 table()	# EXIT-LIMIT HOOK-LIMIT
 {
-	run_part awk -F '\t' -v exit_limit="$1" -v hook_limit="$2" -f "$root/scripts/cost.d/table.awk" "$tmp/lines"
+	run_part awk -F '\t' -v exit_limit="$1" -v hook_limit="$2" -f "$root/experiments/cost/table.awk" "$tmp/lines"
 }
 
 figures 1314
@@ -44,7 +44,7 @@ check "per hook" grep -q 'per hook (8\.00 hooks an event): 200\.0, limit 220$' "
 jq -n --rawfile rows "$tmp/lines" '{
 	runs: [{file: "x", run: {fingerprint: {kernel: "6.12.1", machine: "svm", backend: "bochs", unit: "instructions"}}}],
 	rows: [$rows | split("\n")[] | select(. != "") | split("\t")]}' |
-	jq -r -L "$root/scripts/plot.d" -f "$root/scripts/cost.d/graph.jq" >"$tmp/out"
+	jq -r -L "$root/scripts/plot.d" -f "$root/experiments/cost/graph.jq" >"$tmp/out"
 check "the graph: what each adds" out_has "'+311'"
 check "and in percent" out_has "'+31.1 %'"
 check "and what it costs when nobody watches" out_has "stock kernel, CPUID: 1,001 when nobody watches"
@@ -62,17 +62,17 @@ check "and it says so" err_has "not every boot has every case"
 table 120 220
 check "nothing at all" status_is 1
 
-run "$root/scripts/cost" --machine arm
+run "$root/experiments/cost/run" --machine arm
 check "an unknown machine" both "status_is 1" 'err_has arm'
-run "$root/scripts/cost" --exit-limit some
+run "$root/experiments/cost/run" --exit-limit some
 check "a limit that is no number" both "status_is 1" 'err_has some'
-run "$root/scripts/cost" --seeds
+run "$root/experiments/cost/run" --seeds
 check "an option without its value" status_is 1
 check "and it says so" err_has "needs a value"
-run "$root/scripts/cost" --stock /nonexistent
+run "$root/experiments/cost/run" --stock /nonexistent
 check "a kernel that is not there" status_is 1
 check "and it says so" err_has "no bzImage"
-run "$root/scripts/cost.d/guest.sh" cpuid:1 nobody
+run "$root/experiments/cost/guest.sh" cpuid:1 nobody
 check "an unknown observer" both "status_is 1" 'out_has nobody'
 
 finish

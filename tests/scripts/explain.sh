@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# scripts/explain: its count of a trace, its table, and the driver with a lab that is a shell script.
+# experiments/explain/run: its count of a trace, its table, and the driver with a lab that is a shell script.
 # shellcheck disable=SC2016,SC2317 # scripts are single-quoted on purpose, conditions are called by name
 
 . "$(dirname "$0")/tap.sh"
@@ -39,7 +39,7 @@ hit()	# TIME [ADDRESS...]: six instructions, and a string instruction of five it
 } >"$tmp/log"
 functions()	# FROM
 {
-	run_part awk -v from="$1" -v logfile="$tmp/log" -f "$root/scripts/explain.d/functions.awk" "$tmp/map" "$tmp/log"
+	run_part awk -v from="$1" -v logfile="$tmp/log" -f "$root/experiments/explain/functions.awk" "$tmp/map" "$tmp/log"
 }
 functions handler
 check "a trace with whole hits: status 0" status_is 0
@@ -57,7 +57,8 @@ check "a function that comes by once is no hit" both "status_is 1" "one_line err
 # --- the driver
 tree="$tmp/a tree"
 mkdir -p "$tree/scripts" "$tree/build" "$tree/kernel-patches/linux-6.1" "$tree/kernel-patches/linux-6.12" "$tmp/kernel"
-cp -R "$root/scripts/explain" "$root/scripts/explain.d" "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$root/scripts/boots.sh" "$tree/scripts/"
+cp "$root/scripts/common.sh" "$root/scripts/surroundings.sh" "$tree/scripts/"
+cp -R "$root/experiments" "$tree/"
 : >"$tree/kernel-patches/linux-6.1/series"
 : >"$tree/kernel-patches/linux-6.12/series"
 printf '#!/bin/sh\n' >"$tree/build/kvmi-bench"
@@ -90,7 +91,7 @@ S
 chmod +x "$tree/scripts/kernel" "$tree/scripts/lab" "$tree/build/kvmi-bench"
 explain()
 {
-	run "$tree/scripts/explain" --case cpuid --machine vmx "$@"
+	run "$tree/experiments/explain/run" --case cpuid --machine vmx "$@"
 }
 explain 6.12
 check "one kernel: its functions" out_has "vmx, cpuid, 6.12: 2 instructions a hit (2 of 2 hits"
@@ -109,7 +110,7 @@ check "a lab that fails: status 1, with what it said" both "status_is 1" "err_ha
 unset LAB
 explain 9.9
 check "no such series: one line" both "status_is 1" "one_line err"
-run "$tree/scripts/explain" --case foo 6.12
+run "$tree/experiments/explain/run" --case foo 6.12
 check "no such case: one line" both "status_is 1" "one_line err"
 
 finish

@@ -86,7 +86,7 @@ env --default-signal=INT TMPDIR="$tmp/a tmp" setsid "$root/scripts/lab" run --ma
 	${KVMI_LAT_TEST_KERNEL:+--kernel "$KVMI_LAT_TEST_KERNEL"} -- sleep 100000 >"$tmp/out" 2>"$tmp/err" &
 group=$!
 sleep 4
-emulator=$(ps -eo pid=,ppid=,args= | awk '/lab-watch/ && !/awk/ { w[$1] } /bochs/ && ($2 in w) { print $1, $2 }' |
+emulator=$(ps -eo pid=,ppid=,args= | awk '/\/lab\/watch/ && !/awk/ { w[$1] } /bochs/ && ($2 in w) { print $1, $2 }' |
 	while read -r pid watcher; do
 		[ "$(ps -o pgid= -p "$watcher" | tr -d ' ')" != "$group" ] || echo "$pid"
 	done)
@@ -116,7 +116,7 @@ fi
 watch()
 {
 	: >"$tmp/console"
-	run "$root/build/scripts/lab-watch" -c "$tmp/console" "$@"
+	run "$root/build/lab/watch" -c "$tmp/console" "$@"
 }
 
 watch -s 1 -- sh -c 'while :; do :; done'

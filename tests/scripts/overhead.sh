@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/overhead: its arithmetic, and what makes it fail; what the scripts of the long runs refuse.
+# The table of experiments/overhead/run: its arithmetic, and what makes it fail; what the scripts of the long runs refuse.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -13,7 +13,7 @@ lines()
 table()	# LIMIT JSON
 {
 	run_part awk -F '\t' -v job=overhead -v limit="$1" -v json="$2" -v what=instructions -v columns='stock|off|hooked' \
-		-f "$root/scripts/boots.d/table.awk" "$tmp/lines"
+		-f "$root/experiments/boots.awk" "$tmp/lines"
 }
 
 lines <<'L'
@@ -68,19 +68,20 @@ check "and it says so" err_has "not every boot has every case"
 table 0.3 no
 check "nothing at all" status_is 1
 
-run "$root/scripts/overhead" --machine arm
+run "$root/experiments/overhead/run" --machine arm
 check "overhead: an unknown machine" both "status_is 1" 'err_has arm'
-run "$root/scripts/overhead" --limit 1.2.3
+run "$root/experiments/overhead/run" --limit 1.2.3
 check "overhead: a limit that is no number" both "status_is 1" 'err_has 1.2.3'
-run "$root/scripts/drift" --limit 1.2.3
+run "$root/experiments/drift/run" --limit 1.2.3
 check "drift: a limit that is no number" both "status_is 1" 'err_has 1.2.3'
-run "$root/scripts/drift" --linux 2.4
+run "$root/experiments/drift/run" --linux 2.4
 check "drift: a kernel without a series" both "status_is 1" 'err_has 2.4'
-run "$root/scripts/drift" nonsense
+run "$root/experiments/drift/run" nonsense
 check "drift: a commit there is not" both "status_is 1" 'err_has commit'
-cp -R "$root/scripts" "$root/kernel-patches" "$tmp/" && git -C "$tmp" init -q && git -C "$tmp" add scripts kernel-patches &&
+cp -R "$root/scripts" "$root/experiments" "$root/kernel-patches" "$tmp/" && git -C "$tmp" init -q &&
+	git -C "$tmp" add scripts experiments kernel-patches &&
 	git -C "$tmp" -c user.name=x -c user.email=x commit -qm one && git -C "$tmp" -c user.name=x -c user.email=x commit -q --allow-empty -m two
-run "$tmp/scripts/drift"
+run "$tmp/experiments/drift/run"
 check "drift: a series that has not changed" both "status_is 0" 'err_has nothing'
 run "$root/tests/stress" --cycles no
 check "stress: cycles that are no number" both "status_is 2" 'err_has cycles'

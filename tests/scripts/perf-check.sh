@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/perf-check, and what makes it fail; what the script refuses.
+# The table of experiments/perf-check/run, and what makes it fail; what the script refuses.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -14,7 +14,7 @@ counts()
 	done >"$tmp/lines"
 	printf 'kvmi-lat\tmean\t900.5\nperf\tmean\t800\nkvmi-lat\tkvmi_event\t50\n' >>"$tmp/lines"
 	[ -z "$1" ] || printf 'perf\tkvmi_event\t%s\n' "$1" >>"$tmp/lines"
-	run_part awk -F '\t' -v machine=svm -v seed=1 -f "$root/scripts/perf-check.d/compare.awk" "$tmp/lines"
+	run_part awk -F '\t' -v machine=svm -v seed=1 -f "$root/experiments/perf-check/compare.awk" "$tmp/lines"
 }
 
 counts 50
@@ -28,9 +28,9 @@ counts ''
 check "none" status_is 1
 check "is said" err_has "no number of kvmi_event from both"
 
-run "$root/scripts/perf-check" --machine arm
+run "$root/experiments/perf-check/run" --machine arm
 check "an unknown machine" status_is 1
-run "$root/scripts/perf-check" --kernel /nonexistent
+run "$root/experiments/perf-check/run" --kernel /nonexistent
 check "a kernel that is not there" status_is 1
 check "and it says so" err_has "no bzImage"
 

@@ -20,7 +20,7 @@ formatted()	{ files '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 clang-format --
 
 scripts()
 {
-	files '*.sh' '*.bash' scripts tests/run .ci/run | while read -r file; do
+	files '*.sh' '*.bash' scripts experiments lab tests .ci/run | while read -r file; do
 		if head -n 1 "$file" | grep -q '^#!.*sh$' || [ "${file%.*sh}" != "$file" ]; then echo "$file"; fi
 	done
 }

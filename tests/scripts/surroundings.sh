@@ -29,17 +29,17 @@ check "CDPATH=." [ "$(seen CDPATH=.)" = "$plain" ]
 check "GIT_DIR of another repository" [ "$(seen GIT_DIR=/nowhere GIT_INDEX_FILE=/nowhere/index)" = "$plain" ]
 
 # From the top of the tree, by a relative path: how CDPATH has cd print where it goes.
-for script in scripts/bench scripts/kernel scripts/lab scripts/overhead scripts/drift scripts/plot scripts/report scripts/cost \
-	scripts/deps scripts/explain scripts/host-check tests/run tests/mutate tests/stress; do
+for script in scripts/bench scripts/kernel scripts/lab experiments/overhead/run experiments/drift/run scripts/plot scripts/report experiments/cost/run \
+	scripts/deps experiments/explain/run scripts/host-check tests/run tests/mutate tests/stress; do
 	CDPATH=. LC_ALL=de_DE.UTF-8 "$script" --help >"$tmp/with" 2>&1
 	"$script" --help >"$tmp/without" 2>&1
 	check "CDPATH=. $script --help" cmp -s "$tmp/with" "$tmp/without"
 done
 
 # Every shell script that is run here has these settings, or it is one of the machine's inside.
-strange=$(git ls-files scripts tests | while IFS= read -r file; do
+strange=$(git ls-files scripts experiments lab tests | while IFS= read -r file; do
 	case $file in
-	tests/lab/* | scripts/lab-init | *.d/* | */common.sh | */surroundings.sh) continue ;;
+	tests/lab/* | lab/init | *.d/* | */guest.sh | */common.sh | */surroundings.sh) continue ;;
 	esac
 	head -n 1 "$file" | grep -qE '^#!.*sh$' || continue
 	grep -qE '(common|tap|surroundings|users)\.sh' "$file" || echo "$file"

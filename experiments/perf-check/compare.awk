@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/perf-check; fails if a count is not the same, or missing, or if something was dropped.
+# The table of experiments/perf-check/run; fails if a count is not the same, or missing, or if something was dropped.
 # Input: lines of source (kvmi-lat or perf), name, number.
 
 { value[$1, $2] = $3 }

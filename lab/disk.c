@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Makes the disk a lab machine boots from: bzImage, command line and initramfs laid out for lab-boot.S. */
+/* Makes the disk a lab machine boots from: bzImage, command line and initramfs laid out for boot.S. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lab-disk.h"
+#include "disk.h"
 
 #define SECTOR	 512
 #define CYLINDER (16 * 63) /* sectors in one, with the geometry Bochs is told */
@@ -29,7 +29,7 @@ __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt,
 	va_list ap;
 
 	va_start(ap, fmt);
-	fputs("kvmi-lat: lab-disk: ", stderr);
+	fputs("kvmi-lat: lab: disk: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 	va_end(ap);
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	unsigned char *kernel, *initrd;
 
 	if (argc != 5)
-		die("usage: lab-disk DISK BZIMAGE INITRD CMDLINE");
+		die("usage: disk DISK BZIMAGE INITRD CMDLINE");
 	disk_path = argv[1];
 	kernel = read_file(argv[2], &kernel_len);
 	initrd = read_file(argv[3], &initrd_len);

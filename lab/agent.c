@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The lab guest's process 1 after init: runs the command and sends all that comes of it out by lab-wire.h. */
+/* The lab guest's process 1 after init: runs the command and sends all that comes of it out by wire.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lab-wire.h"
+#include "wire.h"
 
 static unsigned char chunk[LAB_MAX];
 
@@ -259,7 +259,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	if (ioperm(LAB_PORT, 1, 1)) {
-		dprintf(STDERR_FILENO, "lab-agent: no I/O port access: %s\n", strerror(errno));
+		dprintf(STDERR_FILENO, "lab: agent: no I/O port access: %s\n", strerror(errno));
 		return 2;
 	}
 	port_write(LAB_MAGIC, LAB_MAGIC_LEN);

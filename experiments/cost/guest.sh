@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# For scripts/cost, inside a lab machine: the same case under one observer after the other.
+# For experiments/cost/run, inside a lab machine: the same case under one observer after the other.
 
 # guest.sh CASE:HITS OBSERVER...: leaves /out/CASE-OBSERVER-bench.json, and /out/CASE-run.json under kvmi-lat
 case=${1%:*} hits=${1#*:}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Google Benchmark for C: the only C++ in the project.
-#include "gbench.h"
+#include "google_benchmark.h"
 
 #include <benchmark/benchmark.h>
 

@@ -21,7 +21,7 @@
  * may be called from any thread. A program must not use SIGRTMIN itself.
  */
 
-#include "guests/guest.h"
+#include "../guests/guest.h"
 #include "kvmi_abi.h"
 
 #include <stdbool.h>

@@ -43,7 +43,7 @@ check_percent()	# OPTION VALUE
 	esac
 }
 
-# take_means MACHINE-STATE-SEED: lines for boots.d/table.awk in $tmp/NAME.tsv, from the benchmark's $tmp/NAME/r.json. A
+# take_means MACHINE-STATE-SEED: lines for boots.awk in $tmp/NAME.tsv, from the benchmark's $tmp/NAME/r.json. A
 # case that was skipped or failed has no mean, and is not to go unnoticed.
 take_means()
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot ROM of the lab's Bochs machines: reads kernel and initramfs off the disk that lab-disk made and starts
+ * Boot ROM of the lab's Bochs machines: reads kernel and initramfs off the disk that disk.c made and starts
  * the kernel by the x86 boot protocol.
  *
  * The BIOS calls an option ROM before it waits three seconds for F12, and a loader of our own needs no boot
  * medium put together by half a dozen packages. Entered in real mode with CS = this ROM's segment.
  */
-#include "lab-disk.h"
+#include "disk.h"
 
 	.code16
 	.globl	_start

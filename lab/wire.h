@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How the lab's guest talks to its host: frames on I/O port 0xe9, written by lab-agent, read by lab-watch. */
+/* How the lab's guest talks to its host: frames on I/O port 0xe9, written by the agent, read by watch. */
 #ifndef KVMI_LAB_WIRE_H
 #define KVMI_LAB_WIRE_H
 

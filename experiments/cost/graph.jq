@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The graph of scripts/cost, for gnuplot: what each observer adds to a hit.
+# The graph of experiments/cost/run, for gnuplot: what each observer adds to a hit.
 #
 # Input: {"runs": [{"file", "run"}], "rows": [[machine, kernel, case, observer, seed, mean]]}.
 

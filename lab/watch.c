@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lab-wire.h"
+#include "wire.h"
 
 #define TICK_MS	       200  /* how often console, clock and emulator are looked at */
 #define PANIC_GRACE_MS 3000 /* for a panic to finish printing */
@@ -492,7 +492,7 @@ static void parse(int argc, char **argv)
 		}
 	}
 	if (!opt.console || optind >= argc) {
-		say("usage: lab-watch -c CONSOLE [-k KMSG] [-f TAR] [-l LOG] [-n NAME] [-t SECONDS] [-s SECONDS] [-rwvp] -- EMULATOR...");
+		say("usage: watch -c CONSOLE [-k KMSG] [-f TAR] [-l LOG] [-n NAME] [-t SECONDS] [-s SECONDS] [-rwvp] -- EMULATOR...");
 		exit(EXIT_LAB);
 	}
 }

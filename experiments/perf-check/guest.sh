@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# For scripts/perf-check, inside a lab machine: perf, started after kvmi-lat has attached and ended before it detaches.
+# For experiments/perf-check/run, inside a lab machine: perf, started after kvmi-lat has attached and ended before it detaches.
 
 # The benchmark is not to switch kvmi-lat off and on; perf's buffers hold all of a run.
 bench='env -u KVMI_LAT_CONTROL -u KVMI_LAT_ENTRIES /bin/kvmi-bench --all'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/overhead and scripts/drift, or its JSON; fails if a case is over the limit or the seeds disagree.
+# The table of experiments/overhead/run and experiments/drift/run, or its JSON; fails if a case is over the limit or the seeds disagree.
 # Input: lines of machine, case, state, seed, mean. The first state is what the others are compared with.
 # Variables: job, limit (%), json (yes or no), what the figures are, columns by state, separated by "|".
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The table of scripts/cost; fails if kvmi-lat is over a limit, or something is missing.
+# The table of experiments/cost/run; fails if kvmi-lat is over a limit, or something is missing.
 # Input: lines of machine, kernel, case, observer, seed, mean. Observer "hooks": how many an event passes.
 
 # What an observer adds to plain, as the mean over the seeds, in sum; the smallest and largest of them, in low and high.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot ROM (lab-boot.S) and the disk's maker (lab-disk.c) have to agree on. */
+/* What the boot ROM (boot.S) and the disk's maker (disk.c) have to agree on. */
 #ifndef KVMI_LAB_DISK_H
 #define KVMI_LAB_DISK_H
 

@@ -1,35 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Builds the programs and runs the jobs: `make bench` is the main one, `make check` the tests.
 
-V ?= 0
-ifeq ($(V),1)
-Q :=
-msg =
-else
-Q := @
-msg = @printf '  %-8s %s\n' "$(1)" "$(2)";
-endif
-
-CC      ?= gcc
-CXX     ?= g++
-CLANG   ?= clang
-BPFTOOL ?= bpftool
-
-# What clang warns of and gcc does not: messages are made of structures that end in arrays; a field not named is zero.
-WARNINGS := -Wall -Wextra -Werror -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers
-# CPPFLAGS, CFLAGS, CXXFLAGS and LDFLAGS are the caller's; what the sources need is said elsewhere.
-OUR_CPPFLAGS := -D_GNU_SOURCE -I tools/lib -I tools/libkvmi-client -I bpf -I build/bpf
-CFLAGS   ?= -O2 -g
-CXXFLAGS ?= -O2 -g
-ALL_CFLAGS   = -std=gnu11 $(WARNINGS) $(OUR_CPPFLAGS) $(CPPFLAGS) $(CFLAGS)
-ALL_CXXFLAGS = -std=gnu++17 $(WARNINGS) $(OUR_CPPFLAGS) $(CPPFLAGS) $(CXXFLAGS)
-
-PROGS      :=
-UNIT_TESTS :=
-
 .PHONY: all
 all:
 
+# Each directory adds to them: programs to build, and unit tests.
+PROGS      :=
+UNIT_TESTS :=
+
+include mk/compile.mk
 -include bpf/build.mk
 -include tools/lib/build.mk
 -include tools/libkvmi-client/build.mk
@@ -40,6 +19,7 @@ all:
 -include tests/fuzz/build.mk
 -include tests/fuzz-kvmi/build.mk
 -include experiments/power/build.mk
+include mk/install.mk
 
 all: $(PROGS)
 	@:
@@ -239,40 +219,6 @@ results:
 		echo '# SPDX-License-Identifier: BSD-2-Clause' >results/functions-$$c.txt && \
 		experiments/explain/run --case $$c $(ALL_KERNELS) >>results/functions-$$c.txt || exit; \
 	done)
-
-build/%.o: %.c
-	$(call msg,CC,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-
-build/%.o: %.cc
-	$(call msg,CXX,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
-
-build/%.o: %.S
-	$(call msg,AS,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
-
-PREFIX ?= /usr/local
-
-.PHONY: install install-completion
-install: $(PROGS) install-completion
-	$(Q)install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1"
-	$(Q)install -d "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
-	$(Q)install -m 755 build/kvmi-lat build/kvmi-trace build/kvmi-bench \
-		"$(DESTDIR)$(PREFIX)/bin"
-	$(Q)install -m 644 tools/kvmi-lat/kvmi-lat.1 tools/kvmi-trace/kvmi-trace.1 bench/kvmi-bench.1 \
-		"$(DESTDIR)$(PREFIX)/share/man/man1"
-	$(Q)install -m 644 build/bpf/kvmi_lat.bpf.o "$(DESTDIR)$(PREFIX)/share/kvmi-lat"
-
-# bash looks for a file by the name of the command.
-COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-install-completion:
-	$(Q)install -d "$(COMPLETIONS)"
-	$(Q)install -m 644 tools/completion.bash "$(COMPLETIONS)/kvmi-lat"
-	$(Q)ln -sf kvmi-lat "$(COMPLETIONS)/kvmi-trace"
 
 .PHONY: clean
 clean:

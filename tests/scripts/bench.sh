@@ -273,7 +273,7 @@ every_case()
 for machine in vmx svm; do
 	rm -rf host
 	run "$root/scripts/lab" run ${KVMI_LAT_TEST_KERNEL:+--kernel "$KVMI_LAT_TEST_KERNEL"} --machine $machine --seed 5 \
-		--file "$(command -v make):/bin/" --file "$root/Makefile:/src/" --file "$root/bpf:/src/" --file "$root/bench:/src/" \
+		--file "$(command -v make):/bin/" --file "$root/Makefile:/src/" --file "$root/mk:/src/" --file "$root/bpf:/src/" --file "$root/bench:/src/" \
 		--file "$root/tools:/src/" --file "$root/tests:/src/" --file "$root/scripts:/src/" \
 		--file "$root/build/bpf:/src/build/" --file "$root/build/bench:/src/build/" \
 		--file "$root/build/tools:/src/build/" --file "$root/build/kvmi-lat:/src/build/" \

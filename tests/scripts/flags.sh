@@ -6,7 +6,7 @@
 
 tree=$tmp/tree
 mkdir "$tree"
-for name in bench bpf tools tests Makefile; do
+for name in bench bpf tools tests mk Makefile; do
 	cp -R "$root/$name" "$tree/"
 done
 

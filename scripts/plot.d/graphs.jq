@@ -7,18 +7,18 @@ include "draw";
 
 # --- percentiles ---
 
-# Entries of one case and observer -> one curve: figure by figure the median of the repetitions. The maximum
+# Entries of one case and observer -> one curve: figure by figure the median of the repetitions; the maximum is that of all. It
 # stands where it begins: a single sample of n is the top 1/n.
 def curve($name):
 	(map(.n) | min) as $n
 	| {
-		label: "\($name): n = \(map(.n) | add | thousands), mean \(map(.mean) | median | figure), max \(map(.max) | median | figure)",
+		label: "\($name): n = \(map(.n) | add | thousands), mean \(map(.mean) | median | figure), max \(map(.max) | max | figure)",
 		repetitions: length,
 		points: ([.[0].quantiles[][0] | select(. < 1 and 1 / (1 - .) <= $n * 0.999)] as $qs
 			| [. as $entries | $qs[] as $q
 				| {x: (1 / (1 - $q)), q: $q,
 				   y: ([$entries[].quantiles[] | select(.[0] == $q)[1]] | median)}]
-			+ [{x: ([$n, 2] | max), q: 1, y: (map(.max) | median)}])
+			+ [{x: ([$n, 2] | max), q: 1, y: (map(.max) | max)}])
 	};
 
 def marked: . as $q | [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1] | index([$q]) != null;

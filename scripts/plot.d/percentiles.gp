@@ -6,7 +6,7 @@ load 'style.gp'
 set logscale x 10
 set logscale y 10
 set xtics ('0 %%' 1, '50 %%' 2, '90 %%' 10, '99 %%' 100, '99.9 %%' 1000, '99.99 %%' 10000, '99.999 %%' 100000, '99.9999 %%' 1000000)
-set xlabel 'percentile of all hits; the last point is the maximum'
+set xlabel 'percentile of all hits; the last point is the maximum of all'
 set ylabel 'hit to hit, '.unit.(unit_note eq '' ? '' : "\n".unit_note)
 set border 3
 set grid linetype 1 dashtype solid linecolor rgb '#d0d0d0' linewidth 0.5

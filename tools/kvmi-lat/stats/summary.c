@@ -78,7 +78,7 @@ static struct guest_figures guest_figures(const json_t *entries, const char *obs
 {
 	size_t total = json_array_size(entries), i;
 	struct guest_figures g = {.net = NAN};
-	double medians[NR_FIGURES] = {};
+	double of_all[NR_FIGURES] = {};
 	double *values;
 	json_t *entry;
 
@@ -105,18 +105,24 @@ static struct guest_figures guest_figures(const json_t *entries, const char *obs
 				values[n++] = entry_figure(entry, which);
 		}
 		rank_sort(values, n);
-		medians[which] = rank_median(values, n);
+		/* The least and the most of all hits are no matter of what is usual. */
+		if (which == MIN)
+			of_all[which] = values[0];
+		else if (which == MAX)
+			of_all[which] = values[n - 1];
+		else
+			of_all[which] = rank_median(values, n);
 		if (which == MEAN)
 			g.interval = rank_median_interval(values, n);
 	}
 	free(values);
-	g.f.mean = medians[MEAN];
-	g.f.min = medians[MIN];
-	g.f.p50 = medians[P50];
-	g.f.p90 = medians[P90];
-	g.f.p99 = medians[P99];
-	g.f.p999 = medians[P999];
-	g.f.max = medians[MAX];
+	g.f.mean = of_all[MEAN];
+	g.f.min = of_all[MIN];
+	g.f.p50 = of_all[P50];
+	g.f.p90 = of_all[P90];
+	g.f.p99 = of_all[P99];
+	g.f.p999 = of_all[P999];
+	g.f.max = of_all[MAX];
 	return g;
 }
 

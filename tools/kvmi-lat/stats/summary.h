@@ -12,7 +12,10 @@ struct figures {
 	double mean, min, p50, p90, p99, p999, max;
 };
 
-/* What the guest's own clock said, one case under one observer: medians over the repetitions. */
+/*
+ * What the guest's own clock said, one case under one observer: medians over the repetitions, but for n, and for min and max,
+ * which are those of all hits.
+ */
 struct guest_figures {
 	unsigned int repetitions;
 	struct figures f;	  /* n: of all repetitions together */

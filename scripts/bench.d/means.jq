@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The means of a run file, a line each: run, machine with its kernel, case, what, mean, n. Of guest's clock and of every stage.
+# The means of a run, a line each, from `kvmi-lat report --json`: run, machine with its kernel, case, what, mean, n. Of the
+# guest's clock and of every stage.
 
 .fingerprint as $f
-| ([.entries[] | select(.mean != null)] | group_by([.case, .observer])[]
-	| [.[0].case, "hit to hit, \(.[0].observer)", (map(.mean) | add / length), (map(.n) | add)]),
-(.stages[] | [.case, "\(.event)\(if .action == "none" then "" else " " + .action end): \(.stage)", .sum / .count, .count])
+| .cases[] | .case as $case
+| (.guest | to_entries[] | [$case, "hit to hit, \(.key)", .value.mean, .value.n]),
+  (.stages // [] | .[] | [$case, "\(.event)\(if .action == "none" then "" else " " + .action end): \(.stage)", .mean, .n])
+| select(.[2] != null)
 | [$run, "\($f.machine // "unknown"), \($f.kernel), \($f.unit)"] + . | @tsv

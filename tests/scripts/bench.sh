@@ -41,10 +41,10 @@ E
 program build/kvmi-lat <<'E'
 case $1 in
 record) echo "$*" >>calls; mean=1000; . ./fake_run; fake_run host svm ns null >"$3" ;;
-report) shift; for f; do echo "report of $(basename "$f")"; done ;;
+report) [ "$2" != --json ] || exec "$LAT" "$@"; shift; for f; do echo "report of $(basename "$f")"; done ;;
 esac
 E
-# fake_run BACKEND MACHINE UNIT SEED, with $mean
+# fake_run BACKEND MACHINE UNIT SEED, with $mean, 512 to 1023: the bucket is right for those only
 cat >fake_run <<'E'
 fake_run()
 {
@@ -52,7 +52,7 @@ fake_run()
 {"schema":"kvmi-lat-run/1","fingerprint":{"kvmi_lat":"0","kernel":"6.12.1","machine":"$2","backend":"$1","unit":"$3","seed":$4},
 "command":[],"kvmi_tracepoints":true,"entries":[{"case":"int3","observer":"detached","repetition":0,"n":1000,"hits":1000,
 "mean":$mean,"min":900,"max":1500,"quantiles":[[0,900],[0.5,$mean],[0.99,1200],[1,1500]]}],
-"stages":[{"case":"int3","event":"exit","action":"none","stage":"total","count":100,"sum":${mean}00,"min":1,"max":2,"buckets":[[1,100]]}],
+"stages":[{"case":"int3","event":"exit","action":"none","stage":"total","count":100,"sum":${mean}00,"min":$mean,"max":$mean,"buckets":[[$((192 + mean / 8)),100]]}],
 "counters":{"recursion_misses":0},"histogram":{"kind":"log-linear","sub_buckets":64,"max_bits":40,"buckets":2240}}
 J
 }
@@ -87,7 +87,7 @@ bench()	# PROBE LAB ARG...
 	rm -rf "$results" calls
 	_probe=$1 _lab=$2
 	shift 2
-	run env PROBE="$_probe" LAB="$_lab" TMPDIR="$tmp/a tmp" "$tree/scripts/bench" --out "$results" "$@"
+	run env PROBE="$_probe" LAB="$_lab" LAT="$root/build/kvmi-lat" TMPDIR="$tmp/a tmp" "$tree/scripts/bench" --out "$results" "$@"
 }
 
 nothing_left()	{ [ -z "$(ls "$tmp/a tmp")" ] || { ls "$tmp/a tmp" && false; }; }

@@ -73,6 +73,20 @@ static double entry_figure(const json_t *entry, int which)
 	}
 }
 
+static double mean_of_all(const json_t *entries, const char *observer, uint64_t n)
+{
+	double sum = 0;
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(entries, i, entry) {
+		if (matches(entry, "observer", observer))
+			sum += figure(entry, "mean") *
+			       json_integer_value(json_object_get(entry, "n"));
+	}
+	return n ? sum / n : NAN;
+}
+
 /* entries: those of the case. */
 static struct guest_figures guest_figures(const json_t *entries, const char *observer)
 {
@@ -112,8 +126,10 @@ static struct guest_figures guest_figures(const json_t *entries, const char *obs
 			of_all[which] = values[n - 1];
 		else
 			of_all[which] = rank_median(values, n);
-		if (which == MEAN)
+		if (which == MEAN) {
+			g.mean_of_all = mean_of_all(entries, observer, g.f.n);
 			g.interval = rank_median_interval(values, n);
+		}
 	}
 	free(values);
 	g.f.mean = of_all[MEAN];
@@ -179,7 +195,7 @@ static void summarize_remainder(struct case_summary *c)
 	struct remainder *r = &c->remainder;
 
 	c->has_remainder = true;
-	r->at_mean = c->attached.f.mean - hist_mean(total);
+	r->at_mean = c->attached.mean_of_all - hist_mean(total);
 	r->at_min = c->attached.f.min - total->min;
 	r->spread = fabs(r->at_mean - r->at_min) / hist_mean(total);
 }

@@ -19,6 +19,7 @@ struct figures {
 struct guest_figures {
 	unsigned int repetitions;
 	struct figures f;	  /* n: of all repetitions together */
+	double mean_of_all;	  /* of all hits: what means by BPF are of */
 	struct interval interval; /* 95 % of the mean's median; NAN: too few repetitions */
 	double net;	 /* mean less what the guest's loop takes by itself; NAN: not known */
 	bool paced;	 /* not from hit to hit, but from when one was due */

@@ -8,6 +8,7 @@
 #include "other.h"
 #include "probes.h"
 #include "session.h"
+#include "version.h"
 #include "vm.h"
 #include "vmm/vmm.h"
 
@@ -61,7 +62,8 @@ static const char help[] =
 	"      --probe-kvmi          exit 0 if this kernel has introspection, switched on, else 1\n"
 	"      --probe-noise         how much of the CPU's time a guest loses that never exits; exit 0 if\n"
 	"                            that is at most 1 %, else 1. On a host every run begins with it\n"
-	"      --help                this text and Google Benchmark's flags\n"
+	"  -V, --version             the version\n"
+	"  -h, --help                this text and Google Benchmark's flags\n"
 	"\n"
 	"Every Google Benchmark flag works. Times are nanoseconds; in the Bochs lab they are executed\n"
 	"instructions, because its clock counts those.\n"
@@ -522,6 +524,7 @@ int main(int argc, char **argv)
 {
 	static const char min_time[] = "--benchmark_min_time=", filter[] = "--benchmark_filter=";
 	static const char out[] = "--benchmark_out=";
+	static char long_help[] = "--help";
 	const char *output = NULL;
 	int status;
 
@@ -529,6 +532,13 @@ int main(int argc, char **argv)
 		return cmd_vm(argc - 1, argv + 1);
 
 	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--version") || !strcmp(argv[i], "-V")) {
+			puts("kvmi-bench " KVMI_LAT_VERSION);
+			return 0;
+		}
+		/* Google Benchmark knows the long one only. */
+		if (!strcmp(argv[i], "-h"))
+			argv[i] = long_help;
 		if (!strcmp(argv[i], "--help"))
 			fputs(help, stdout);
 		/* Google Benchmark has no use for it where counts are fixed; calibration has. */

@@ -12,7 +12,7 @@ run_file=$tmp/slow.json
 # slower OBSERVER: the published run, but for the third repetition of the case under that observer
 slower()
 {
-	jq --arg case $case --arg observer "$1" '
+	jq --arg case "$case" --arg observer "$1" '
 		(.entries[] | select(.case == $case and .observer == $observer and .repetition == 2))
 			|= (.mean *= 1.3 | .min *= 1.3 | .max *= 1.3 | .quantiles |= map([.[0], .[1] * 1.3]))' \
 		"$root/results/6.12-vmx-seed1.json" >"$run_file" || exit
@@ -28,7 +28,7 @@ figure()
 }
 
 thousands()	{ sed -e :a -e 's/^\([0-9]*[0-9]\)\([0-9]\{3\}\)\b/\1,\2/' -e ta; }
-alike()		{ jq -e --arg case $case '.cases[] | select(.case == $case) | .guest.detached | .mean < .interval[0] * 1.01' "$tmp/figures.json" >/dev/null; }
+alike()		{ jq -e --arg case "$case" '.cases[] | select(.case == $case) | .guest.detached | .mean < .interval[0] * 1.01' "$tmp/figures.json" >/dev/null; }
 same()		{ [ -n "$1" ] && [ "$1" = "$2" ] || { echo "# '$1', not '$2'" && false; }; }
 in_file()	{ grep -qF -- "$2" "$1" || { echo "# no '$2' in there" && false; }; }
 
@@ -36,7 +36,7 @@ slower detached
 mean=$(figure 1 .guest.detached.mean) max=$(figure 1 .guest.detached.max)
 check "the median is near the five that are alike" alike
 check "the maximum is the slow one's" same "$(figure 0 .guest.detached.max)" \
-	"$(jq --arg case $case '[.entries[] | select(.case == $case and .observer == "detached") | .max] | max | round' "$run_file")"
+	"$(jq --arg case "$case" '[.entries[] | select(.case == $case and .observer == "detached") | .max] | max | round' "$run_file")"
 
 run "$lat" report --wide "$run_file"
 check "report" same "$(awk -v c=$case '$1 == c && $2 == "detached" { print $5 }' "$tmp/out")" "$mean"

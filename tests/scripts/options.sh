@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # What all programs have in common on the command line: help, version, and what they say of an option that is none.
+# shellcheck disable=SC2317 # conditions are called by name
 
 . "$(dirname "$0")/tap.sh"
 

@@ -189,6 +189,8 @@ expect "compare: unlike machines, by force" 2 " few runs" "$kvmi_lat" compare --
 expect "compare: twice the same" 0 "" cmp once.json again.json
 
 expect "record into nowhere" 2 "cannot write no/where" "$kvmi_lat" record -o no/where -- true
+expect "record for no time" 2 "0 is no time" "$kvmi_lat" record -d 0
+expect "record for a time and for a command" 2 "not both" "$kvmi_lat" record -d 5 -- true
 expect "record of no process" 2 "invalid PID 'x'" "$kvmi_lat" record -p x -- true
 expect "pinned nowhere" 2 "bpftool prog loadall" "$kvmi_lat" report --pinned "$dir/pins"
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
@@ -348,6 +350,10 @@ for option in -a ${one:+"-p 1"}; do
 	expect "record $option without a command ends when told" 0 "Ctrl-C ends it" timeout --preserve-status -s TERM 1 \
 		"$kvmi_lat" record -o "told$option.json" $option
 	expect "and has a run file then" 0 '"command":[]' cat "told$option.json"
+done
+for time in 1 200ms; do
+	expect "record -d $time ends by itself" 0 "no VM exit was seen" timeout 20 "$kvmi_lat" record -d $time -o "for$time.json"
+	expect "and has a run file" 0 '"command":[]' cat "for$time.json"
 done
 expect "nothing was seen" 0 "no VM exit was seen" "$kvmi_lat" record -o none.json -- true
 rm -f ran

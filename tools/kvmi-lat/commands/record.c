@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "attach/observer.h"
@@ -25,15 +26,16 @@
 #include "run-file/limits.h"
 
 static const char record_help[] =
-	"Usage: kvmi-lat record [-o FILE] [-a|-p PID] [-t PID] [-v] [[--] COMMAND [ARG...]]\n"
+	"Usage: kvmi-lat record [-o FILE] [-a|-p PID] [-t PID] [-d TIME | [--] COMMAND [ARG...]]\n"
 	"\n"
 	"Runs COMMAND, times every VM exit and every stage of KVMI breakpoint events on this\n"
 	"machine until it ends, and writes a run file. Without COMMAND: with -a or -p, until it is\n"
-	"interrupted.\n"
+	"interrupted, or for the time of -d.\n"
 	"\n"
 	"  -o, --output FILE  the run file (default: kvmi-lat.json)\n"
 	"  -a, --all          watch the VMs of all processes, as without -p\n"
 	"  -p, --pid PID      watch only the VMs of this process\n"
+	"  -d, --duration TIME  without COMMAND: that long; seconds, or with ns, us, ms or s behind it\n"
 	"  -t, --tool PID     the introspector's process: split its part into wake-up, own time and\n"
 	"                     reply; its first event on each vCPU tells which thread answers\n"
 	"  -v, --verbose      more messages; twice: libbpf's debugging output too\n"
@@ -48,9 +50,9 @@ static const char record_help[] =
 	"\n"
 	"Examples:\n"
 	"  kvmi-lat record -o run.json -- kvmi-bench     measure the benchmark's cases\n"
-	"  kvmi-lat record -- sleep 10                   all VMs on this machine, for 10 seconds\n"
+	"  kvmi-lat record -d 10                         all VMs on this machine, for 10 seconds\n"
 	"  kvmi-lat record -p \"$(pidof qemu-system-x86_64)\"   one process's, until Ctrl-C\n"
-	"  kvmi-lat record -t \"$(pidof kvmi-trace)\" -- sleep 10\n"
+	"  kvmi-lat record -t \"$(pidof kvmi-trace)\" -d 10\n"
 	"  kvmi-lat report kvmi-lat.json                 show what was measured\n";
 
 struct session {
@@ -338,14 +340,26 @@ static int check_output(const char *path)
 	return err;
 }
 
-/* Nobody ends it but who interrupts it. */
-static int wait_for_signal(struct session *s)
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Until somebody interrupts it, or so many milliseconds are over; 0: there is no such limit. */
+static int wait_for_signal(struct session *s, int64_t ms)
 {
 	struct pollfd fd = {.fd = s->signals, .events = POLLIN};
+	int64_t end = now_ms() + ms, left = ms;
 
 	log_note("recording; Ctrl-C ends it");
-	while (poll(&fd, 1, -1) < 1)
-		;
+	while (poll(&fd, 1, ms ? (int)left : -1) < 1) {
+		left = end - now_ms();
+		if (ms && left <= 0)
+			break;
+	}
 	return 0;
 }
 
@@ -364,7 +378,7 @@ static int say_how_it_ended(int status, const char *name)
 }
 
 static int record(struct session *s, const char *output, const struct observer_options *watch,
-		  char **argv)
+		  int64_t ms, char **argv)
 {
 	int err, status, result;
 
@@ -383,7 +397,7 @@ static int record(struct session *s, const char *output, const struct observer_o
 	if (!s->observer.has_events)
 		log_note("this kernel has no kvmi tracepoints: only exits are timed");
 	if (!*argv) {
-		result = wait_for_signal(s);
+		result = wait_for_signal(s, ms);
 	} else {
 		if (spawn(s, argv))
 			return 2;
@@ -407,6 +421,7 @@ int cmd_record(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"all", no_argument, NULL, 'a'},
+		{"duration", required_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
 		{"pid", required_argument, NULL, 'p'},
 		{"tool", required_argument, NULL, 't'},
@@ -418,15 +433,20 @@ int cmd_record(int argc, char **argv)
 	struct session s = {};
 	struct observer_options watch = {};
 	bool all = false;
+	uint64_t duration = 0;
 	int option, result;
 
-	while ((option = getopt_long(argc, argv, "+ao:p:t:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+ad:o:p:t:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'o':
 			output = optarg;
 			break;
 		case 'a':
 			all = true;
+			break;
+		case 'd':
+			if (!parse_seconds(optarg, &duration))
+				return 2;
 			break;
 		case 'p':
 			if (!parse_pid(optarg, &watch.pid))
@@ -450,11 +470,16 @@ int cmd_record(int argc, char **argv)
 		log_error("record watches all processes or one, not -a and -p");
 		return usage_error("record");
 	}
-	if (optind == argc && !all && !watch.pid) {
-		log_error("record needs a command to run, or -a or -p PID");
+	if (optind < argc && duration) {
+		log_error("record ends with its command, or after the time of -d, not both");
 		return usage_error("record");
 	}
-	result = record(&s, output, &watch, argv + optind);
+	if (optind == argc && !all && !watch.pid && !duration) {
+		log_error("record needs a command to run, or -a, -p PID or -d TIME");
+		return usage_error("record");
+	}
+	/* Less than a millisecond is one. */
+	result = record(&s, output, &watch, (duration + 999999) / 1000000, argv + optind);
 	observer_close(&s.observer);
 	if (s.entries_path)
 		unlink(s.entries_path);

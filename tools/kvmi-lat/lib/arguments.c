@@ -55,6 +55,16 @@ bool parse_duration(const char *text, uint64_t *ns)
 	return false;
 }
 
+bool parse_seconds(const char *text, uint64_t *ns)
+{
+	uint64_t seconds;
+
+	if (!number_parse(text, 86400, &seconds) || !seconds)
+		return parse_duration(text, ns);
+	*ns = seconds * 1000000000;
+	return true;
+}
+
 int usage_error(const char *command)
 {
 	fprintf(stderr, "Try 'kvmi-lat %s%s--help'.\n", command, *command ? " " : "");

@@ -15,6 +15,9 @@ bool argument_number(const char *text, long most, long *number);
 /* A number with ns, us, ms or s behind it, from 1 ns up to a day. */
 bool parse_duration(const char *text, uint64_t *ns);
 
+/* The same, or a whole number of seconds. */
+bool parse_seconds(const char *text, uint64_t *ns);
+
 /* Points to the subcommand's help; returns the exit status for wrong usage. */
 int usage_error(const char *command);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The version kvmi-lat prints and writes into run files. */
+/* The version that all programs print, and kvmi-lat writes into run files. */
 #ifndef KVMI_LAT_VERSION_H
 #define KVMI_LAT_VERSION_H
 
